@@ -1,0 +1,23 @@
+#pragma once
+
+#include <unroll/autograd/compare.h>
+#include <unroll/autograd/create.h>
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/gradients.h>
+#include <unroll/autograd/graph.h>
+#include <unroll/autograd/ops/activations.h>
+#include <unroll/autograd/ops/arithmetic.h>
+#include <unroll/autograd/ops/cross_entropy.h>
+#include <unroll/autograd/ops/dropout.h>
+#include <unroll/autograd/ops/embedding.h>
+#include <unroll/autograd/ops/join.h>
+#include <unroll/autograd/ops/matmul.h>
+#include <unroll/autograd/ops/reduce.h>
+#include <unroll/autograd/ops/softmax.h>
+#include <unroll/autograd/ops/views.h>
+#include <unroll/autograd/parallel.h>
+#include <unroll/autograd/pointwise.h>
+#include <unroll/autograd/pool.h>
+#include <unroll/autograd/rng.h>
+#include <unroll/autograd/state.h>
+#include <unroll/autograd/tape.h>

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string_view>
+
+#include <unroll/autograd/tensor.h>
+
+namespace unroll::detail {
+
+// The elements of a tensor that are not finite.
+struct NonFinite {
+  Index nan = 0;
+  Index infinite = 0;
+  Index first = -1;  // position in row-major order; -1: all are finite
+};
+NonFinite find_non_finite(const Tensor& x);
+
+// "3 NaN, first at [0, 17]"
+std::string describe(const NonFinite& found, const Shape& shape);
+// "[0, 17]"
+std::string index_text(Index position, const Shape& shape);
+
+// Throws where x is not finite; `verb` says what the operation did: "makes", "is given".
+void check_finite(std::string_view operation, std::string_view verb, const Tensor& x);
+
+}  // namespace unroll::detail

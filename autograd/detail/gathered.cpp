@@ -1,0 +1,136 @@
+// Gradients that are collected and added together: products of a tensor that is used at many time
+// steps, and rows of a table.
+#include <algorithm>
+#include <cstring>
+
+#include <unroll/autograd/detail/gradient_pass.h>
+#include <unroll/autograd/detail/matrix_product.h>
+
+namespace unroll::detail {
+namespace {
+
+// Rows gathered for one product: bounds the memory, and is a fixed cut for the order of the sum.
+constexpr Index rows_at_once = 2048;
+
+Index row_count(const Tensor& x) { return x.rank() == 0 ? 1 : x.size() / std::max<Index>(1, x.size(-1)); }
+
+// The rows of several tensors under one another. Nothing is copied where they lie so already.
+Matrix gather(std::span<const Tensor> parts, Index rows, Tensor& hold) {
+  Tensor one;
+  const Matrix first = as_matrix(parts.front(), one);
+  if (parts.size() == 1) {
+    hold = one;
+    return first;
+  }
+  const auto bytes = static_cast<Index>(element_bytes(parts.front().dtype()));
+  const std::byte* expected = first.data;
+  bool adjacent = true;
+  for (const Tensor& part : parts) {
+    Rows r;
+    adjacent = adjacent && as_rows(extents(part), strides(part), r) && part.header()->data == expected &&
+               (r.stride == first.row_stride || r.rows == 1);
+    if (!adjacent) break;
+    expected += r.rows * first.row_stride * bytes;
+  }
+  if (adjacent) return {first.data, rows, first.columns, first.row_stride, 1};
+  hold = empty({rows, first.columns}, parts.front().dtype());
+  std::byte* to = hold.header()->data;
+  const auto row_bytes = static_cast<std::size_t>(first.columns * bytes);
+  for (const Tensor& part : parts) {
+    Tensor dense;
+    const Matrix m = as_matrix(part, dense);
+    for (Index i = 0; i < m.rows; ++i, to += row_bytes) std::memcpy(to, m.data + i * m.row_stride * bytes, row_bytes);
+  }
+  return {hold.header()->data, rows, first.columns, first.columns, 1};
+}
+
+}  // namespace
+
+// Adding to a gradient that a product has still to read would change what it reads.
+void GradientPass::pin(const Tensor& g) {
+  Header* block = g.header()->block();
+  block->flags |= Header::pinned;
+  ++pins_[block];
+}
+
+void GradientPass::unpin(const Tensor& g) {
+  Header* block = g.header()->block();
+  const auto found = pins_.find(block);
+  if (--found->second > 0) return;
+  block->flags = static_cast<std::uint8_t>(block->flags & ~Header::pinned);
+  pins_.erase(found);
+}
+
+void GradientPass::defer_product(std::uint32_t value, const Tensor& a, const Tensor& g) {
+  slots_[value].set(Slot::deferred);
+  pin(g);
+  products_[value].push_back({a, g});
+}
+
+void GradientPass::flush(std::uint32_t value) {
+  slots_[value].clear(Slot::deferred);
+  const auto found = products_.find(value);
+  if (found == products_.end()) return;
+  std::vector<Product> list = std::move(found->second);
+  products_.erase(found);
+  for (const Product& p : list) unpin(p.g);
+  std::reverse(list.begin(), list.end());  // oldest step first
+
+  const Destination to = destination(value);
+  Tensor hold;
+  const Matrix c = as_matrix(to.buffer, hold);
+  bool accumulate = to.accumulate;
+  std::vector<Tensor> as, gs;
+  for (std::size_t begin = 0; begin < list.size();) {
+    Index rows = 0;
+    as.clear();
+    gs.clear();
+    for (; begin < list.size() && (rows == 0 || rows + row_count(list[begin].a) <= rows_at_once); ++begin) {
+      rows += row_count(list[begin].a);
+      as.push_back(std::move(list[begin].a));
+      gs.push_back(std::move(list[begin].g));
+    }
+    Tensor hold_a, hold_g;
+    const Matrix a = gather(as, rows, hold_a);
+    const Matrix g = gather(gs, rows, hold_g);
+    multiply(to.buffer.dtype(), a.transposed(), g, accumulate, c);  // [K×N] += [rows×K]ᵀ·[rows×N]
+    accumulate = true;
+  }
+}
+
+void GradientPass::flush_all() {
+  std::vector<std::uint32_t> waiting;
+  for (const auto& entry : products_) waiting.push_back(entry.first);
+  std::sort(waiting.begin(), waiting.end());
+  for (const std::uint32_t value : waiting) flush(value);
+}
+
+void GradientPass::add_rows(std::uint32_t value, const Tensor& ids, const Tensor& rows) {
+  slots_[value].set(Slot::sparse);
+  rows_[value].push_back({ids, dense_copy(rows)});
+}
+
+void GradientPass::flush_rows(std::uint32_t value) {
+  slots_[value].clear(Slot::sparse);
+  const auto found = rows_.find(value);
+  if (found == rows_.end()) return;
+  const std::vector<SparseRows> list = std::move(found->second);
+  rows_.erase(found);
+  const Destination to = destination(value);
+  if (!to.accumulate) fill_elements(to.buffer, 0);
+  Tensor hold;
+  const Matrix table = as_matrix(to.buffer, hold);
+  visit_floating(to.buffer.dtype(), [&]<class T>(T) {
+    for (auto part = list.rbegin(); part != list.rend(); ++part) {
+      const Tensor ids = dense_copy(part->ids);
+      const T* from = data<T>(part->rows);
+      for (const Index id : ids.span<Index>()) {
+        T* row = reinterpret_cast<T*>(table.data) + id * table.row_stride;
+        for (Index i = 0; i < table.columns; ++i) row[i] += from[i];
+        from += table.columns;
+      }
+    }
+  });
+}
+
+}  // namespace unroll::detail

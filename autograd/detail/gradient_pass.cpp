@@ -1,0 +1,364 @@
+#include <unroll/autograd/detail/gradient_pass.h>
+
+#include <algorithm>
+
+#include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/detail/view_layout.h>
+#include <unroll/autograd/ops/arithmetic.h>
+#include <unroll/autograd/ops/reduce.h>
+
+namespace unroll::detail {
+namespace {
+
+// How far an addend of an addend … may share one gradient; bounds the recursion.
+constexpr int max_sharing_depth = 8;
+
+thread_local std::vector<Slot> spare_slots;
+
+}  // namespace
+
+GradientPass::GradientPass(Recording& tape, Options options)
+    : tape_(tape), options_(options), slots_(std::move(spare_slots)), covers_(1) {}
+
+GradientPass::~GradientPass() {
+  for (Slot& s : slots_)
+    if (s.buffer != nullptr) release(s.buffer);
+  slots_.clear();
+  spare_slots = std::move(slots_);
+  for (auto& [value, list] : products_)
+    for (const Product& p : list) unpin(p.g);
+}
+
+// A value is needed if a wanted one was used in making it. A view whose gradient is wanted, or that
+// views a wanted view, cannot write past it into the root.
+void GradientPass::mark(std::uint32_t top, std::span<const std::uint32_t> wanted) {
+  slots_.assign(tape_.values.size(), Slot{});
+  for (const std::uint32_t v : wanted) {
+    slots_[v].set(Slot::needed);
+    slots_[v].set(Slot::wanted);
+  }
+  const Value& last = tape_.values[top];
+  if (last.is_leaf != 0) return;
+  for (std::uint32_t i = 0; i <= last.origin; ++i) {
+    const Node& node = tape_.nodes[i];
+    const std::uint32_t* inputs = tape_.inputs_of(node);
+    bool needed = false;
+    for (std::uint32_t k = 0; k < node.inputs && !needed; ++k) needed = needs(inputs[k]);
+    if (!needed) continue;
+    for (std::uint32_t k = 0; k < node.outputs; ++k) slots_[node.first_output + k].set(Slot::needed);
+    if (node.operation->flow != Flow::views) continue;
+    for (std::uint32_t k = 0; k < node.outputs; ++k) {
+      Slot& s = slots_[node.first_output + k];
+      if (s.is(Slot::wanted) || (slots_[inputs[0]].is(Slot::apart)) ||
+          (slots_[inputs[0]].is(Slot::wanted) && is_view(inputs[0])))
+        s.set(Slot::apart);
+    }
+  }
+}
+
+std::vector<PassResult> GradientPass::run(std::uint32_t top, const Tensor& upstream,
+                                          std::span<const std::uint32_t> wanted) {
+  mark(top, wanted);
+  Slot& start = slots_[top];
+  start.buffer = upstream.header();
+  retain(start.buffer);
+  start.set(Slot::full);
+  start.set(Slot::shared);
+  if (is_view(top)) start.set(Slot::apart);
+  const Value& last = tape_.values[top];
+  if (last.is_leaf == 0)
+    for (std::uint32_t i = last.origin + 1; i-- > 0;) visit_node(i);
+  flush_all();
+  std::vector<PassResult> results;
+  results.reserve(wanted.size());
+  for (const std::uint32_t v : wanted) results.push_back(take(v));
+  return results;
+}
+
+void GradientPass::visit_node(std::uint32_t index) {
+  const Node node = tape_.nodes[index];  // a copy: a rule may record, and the array may move
+  const Operation& operation = *node.operation;
+  bool flowed = false;
+  bool needed = false;
+  for (std::uint32_t v = node.first_output; v < node.first_output + node.outputs; ++v) {
+    if (slots_[v].is(Slot::deferred)) flush(v);
+    if (slots_[v].is(Slot::sparse)) flush_rows(v);
+    if (slots_[v].buffer == nullptr) continue;
+    complete(v);
+    flowed = true;
+    needed = needed || slots_[v].is(Slot::needed);
+    if (tape_.check_finite) {
+      retain(slots_[v].buffer);
+      check_finite(operation.name, "is given an upstream gradient", Tensor::adopt(slots_[v].buffer));
+    }
+  }
+  if (flowed && needed) {
+    Backward rule(*this, node);
+    operation.derivative(rule);
+  }
+  for (std::uint32_t v = node.first_output; v < node.first_output + node.outputs; ++v) {
+    Slot& s = slots_[v];
+    if (s.buffer != nullptr && !s.is(Slot::wanted)) release(std::exchange(s.buffer, nullptr));
+  }
+  if (!options_.retain && !options_.differentiable) tape_.release_saved(tape_.nodes[index]);
+}
+
+bool GradientPass::is_view(std::uint32_t value) const { return as_view(tape_, value) != nullptr; }
+
+// Whether the gradient of a value is a rectangle of its root's, and which.
+bool GradientPass::in_root(std::uint32_t value, Layout& layout, std::uint32_t& root) const {
+  const ViewAttributes* a = as_view(tape_, value);
+  if (a == nullptr || slots_[value].is(Slot::apart) || slots_[value].buffer != nullptr) return false;
+  if (a->root == no_value || !slots_[a->root].is(Slot::needed)) return false;
+  root = a->root;
+  layout = layout_in_root(tape_, value);
+  return true;
+}
+
+namespace {
+
+Index last_extent(const Shape& shape) { return shape.rank() == 0 ? 1 : shape[-1]; }
+
+// Whether a layout is whole rows' columns one under another in a matrix of `columns`.
+bool is_rectangle(const Layout& layout, Index columns) {
+  if (layout.shape.size() == 0) return false;
+  const Index rank = layout.shape.rank();
+  if (rank == 0) return true;
+  if (layout.shape[-1] != 1 && layout.strides[static_cast<std::size_t>(rank - 1)] != 1) return false;
+  if (layout.offset % columns + layout.shape[-1] > columns) return false;
+  Index expected = columns;
+  for (Index i = rank - 1; i-- > 0;) {
+    if (layout.shape[i] == 1) continue;
+    if (layout.strides[static_cast<std::size_t>(i)] != expected) return false;
+    expected *= layout.shape[i];
+  }
+  return true;
+}
+
+}  // namespace
+
+// The rectangle of a buffer whose rows lie apart by any distance.
+Tensor GradientPass::root_region(std::uint32_t root, const Layout& layout) const {
+  const Header& buffer = *slots_[root].buffer;
+  Rows rows;
+  as_rows({buffer.extents(), buffer.rank}, {buffer.strides(), buffer.rank}, rows);
+  const Index columns = rows.columns;
+  std::array<Index, Shape::max_rank> strides{};
+  for (Index i = 0; i < layout.shape.rank(); ++i) {
+    const Index stride = layout.strides[static_cast<std::size_t>(i)];
+    strides[static_cast<std::size_t>(i)] = i + 1 == layout.shape.rank() ? 1 : stride / columns * rows.stride;
+  }
+  const Index offset = layout.offset / columns * rows.stride + layout.offset % columns;
+  return make_view(buffer, layout.shape.extents(),
+                   std::span<const Index>(strides).first(static_cast<std::size_t>(layout.shape.rank())), offset);
+}
+
+Destination GradientPass::destination(std::uint32_t value, int depth) {
+  Layout layout;
+  std::uint32_t root = no_value;
+  if (in_root(value, layout, root)) {
+    const Index columns = last_extent(tape_.shape_of(root));
+    if (columns > 0 && is_rectangle(layout, columns)) {
+      ensure_buffer(root, depth);
+      own(root);
+      const Index row = layout.offset / columns;
+      const Index width = last_extent(layout.shape);
+      const bool accumulate =
+          claim(root, {row, row + layout.shape.size() / width, layout.offset % columns, layout.offset % columns + width});
+      if (accumulate && (slots_[root].buffer->block()->is(Header::pinned))) flush_all();
+      return {root_region(root, layout), accumulate};
+    }
+  }
+  ensure_buffer(value, depth);
+  own(value);
+  Slot& s = slots_[value];
+  if (!s.is(Slot::full) && s.cover != 0) complete(value);
+  const bool accumulate = s.is(Slot::full);
+  s.set(Slot::full);
+  if (accumulate && s.buffer->block()->is(Header::pinned)) flush_all();
+  retain(slots_[value].buffer);
+  return {Tensor::adopt(slots_[value].buffer), accumulate};
+}
+
+// Where a value is a sum with its third input, and that input is used here alone, both gradients are
+// one: it is made in the place of the input's.
+void GradientPass::ensure_buffer(std::uint32_t value, int depth) {
+  if (slots_[value].buffer != nullptr) return;
+  const Value& v = tape_.values[value];
+  if (v.is_leaf == 0 && !slots_[value].is(Slot::wanted) && depth < max_sharing_depth) {
+    const Node& node = tape_.nodes[v.origin];
+    if (node.operation->flow == Flow::passes_third) {
+      const std::uint32_t addend = tape_.inputs_of(node)[2];
+      if (needs(addend) && !slots_[addend].is(Slot::wanted) && slots_[addend].buffer == nullptr &&
+          tape_.values[addend].uses == 1 && tape_.values[addend].is_leaf == 0) {
+        Destination shared = destination(addend, depth + 1);
+        if (!shared.accumulate) {
+          slots_[value].buffer = shared.buffer.surrender();
+          slots_[value].set(Slot::passed);
+          return;
+        }
+      }
+    }
+  }
+  slots_[value].buffer = empty(tape_.shape_of(value), tape_.dtype_of_value(value)).surrender();
+}
+
+// Before a buffer that came from elsewhere is written to: its own copy, unless nobody else is left.
+void GradientPass::own(std::uint32_t value) {
+  Slot& s = slots_[value];
+  if (!s.is(Slot::shared)) return;
+  s.clear(Slot::shared);
+  Header* h = s.buffer;
+  if (h->owner == nullptr && h->is(Header::dense) && !h->is(Header::leaf) &&
+      h->references.load(std::memory_order_acquire) == 1)
+    return;
+  Tensor copy = empty_like(*h);
+  Tensor old = Tensor::adopt(h);
+  copy_elements(old, copy);
+  s.buffer = copy.surrender();
+}
+
+// Takes a rectangle of a root's gradient. True: it holds something already and is to be added to.
+bool GradientPass::claim(std::uint32_t root, const Rectangle& q) {
+  Slot& s = slots_[root];
+  if (s.is(Slot::full)) return true;
+  if (s.cover == 0) {
+    s.cover = static_cast<std::uint32_t>(covers_.size());
+    covers_.emplace_back();
+  }
+  auto& cover = covers_[s.cover];
+  for (const Rectangle& r : cover) {
+    const bool meet = q.row_begin < r.row_end && r.row_begin < q.row_end && q.column_begin < r.column_end &&
+                      r.column_begin < q.column_end;
+    if (!meet) continue;
+    const bool inside = r.row_begin <= q.row_begin && q.row_end <= r.row_end && r.column_begin <= q.column_begin &&
+                        q.column_end <= r.column_end;
+    if (!inside) complete(root);
+    return true;
+  }
+  // Time steps come one before the other: most claims extend a neighbour.
+  for (Rectangle& r : cover) {
+    if (r.column_begin == q.column_begin && r.column_end == q.column_end) {
+      if (r.row_begin == q.row_end) return r.row_begin = q.row_begin, false;
+      if (r.row_end == q.row_begin) return r.row_end = q.row_end, false;
+    }
+    if (r.row_begin == q.row_begin && r.row_end == q.row_end) {
+      if (r.column_begin == q.column_end) return r.column_begin = q.column_begin, false;
+      if (r.column_end == q.column_begin) return r.column_end = q.column_end, false;
+    }
+  }
+  constexpr std::size_t many = 64;
+  if (cover.size() == many) {
+    complete(root);
+    return true;
+  }
+  cover.push_back(q);
+  return false;
+}
+
+// Zeros wherever nothing has been written yet.
+void GradientPass::complete(std::uint32_t value) {
+  Slot& s = slots_[value];
+  if (s.is(Slot::full)) return;
+  s.set(Slot::full);
+  if (s.cover == 0) return;
+  auto& cover = covers_[s.cover];
+  const Header& buffer = *s.buffer;
+  Rows rows;
+  as_rows({buffer.extents(), buffer.rank}, {buffer.strides(), buffer.rank}, rows);
+  Index area = 0;
+  for (const Rectangle& r : cover) area += (r.row_end - r.row_begin) * (r.column_end - r.column_begin);
+  if (area != rows.rows * rows.columns) {
+    const std::size_t bytes = element_bytes(buffer.dtype);
+    std::vector<Rectangle> here;
+    for (Index row = 0; row < rows.rows; ++row) {
+      here.clear();
+      for (const Rectangle& r : cover)
+        if (r.row_begin <= row && row < r.row_end) here.push_back(r);
+      std::sort(here.begin(), here.end(),
+                [](const Rectangle& a, const Rectangle& b) { return a.column_begin < b.column_begin; });
+      std::byte* const begin = buffer.data + static_cast<std::size_t>(row * rows.stride) * bytes;
+      Index column = 0;
+      const auto zero_until = [&](Index end) {
+        if (end > column) std::fill_n(begin + static_cast<std::size_t>(column) * bytes,
+                                      static_cast<std::size_t>(end - column) * bytes, std::byte{0});
+      };
+      for (const Rectangle& r : here) {
+        zero_until(r.column_begin);
+        column = r.column_end;
+      }
+      zero_until(rows.columns);
+    }
+  }
+  cover.clear();
+}
+
+void GradientPass::add(std::uint32_t value, const Tensor& gradient) {
+  const Shape shape = tape_.shape_of(value);
+  const Tensor g = gradient.shape() == shape ? gradient : sum_to(gradient, shape);
+  Slot& s = slots_[value];
+  if (options_.differentiable) {
+    Tensor sum = s.buffer != nullptr ? Tensor::adopt(std::exchange(s.buffer, nullptr)) + g : g;
+    slots_[value].buffer = sum.surrender();
+    slots_[value].set(Slot::full);
+    return;
+  }
+  Layout layout;
+  std::uint32_t root = no_value;
+  const Value& v = tape_.values[value];
+  const bool passes = v.is_leaf == 0 && tape_.nodes[v.origin].operation->flow == Flow::passes_third;
+  if (s.buffer == nullptr && !passes && !in_root(value, layout, root)) {
+    s.buffer = g.header();
+    retain(s.buffer);
+    s.set(Slot::full);
+    s.set(Slot::shared);
+    return;
+  }
+  const Destination to = destination(value);
+  if (to.accumulate)
+    add_elements(g, to.buffer);
+  else
+    copy_elements(g, to.buffer);
+}
+
+bool GradientPass::owns_buffer(std::uint32_t value) const {
+  const Slot& s = slots_[value];
+  Rows rows;
+  return s.buffer != nullptr && !s.is(Slot::shared) && !s.is(Slot::wanted) && !s.is(Slot::passed) &&
+         !s.buffer->block()->is(Header::pinned) &&
+         as_rows({s.buffer->extents(), s.buffer->rank}, {s.buffer->strides(), s.buffer->rank}, rows);
+}
+
+bool GradientPass::hand_over(std::uint32_t value, const Tensor& piece) {
+  Slot& s = slots_[value];
+  const Value& v = tape_.values[value];
+  if (v.is_leaf != 0 || s.buffer != nullptr || s.is(Slot::wanted)) return false;
+  if (tape_.nodes[v.origin].operation->flow != Flow::computes) return false;
+  Rows rows;
+  if (!as_rows(extents(piece), strides(piece), rows)) return false;
+  s.buffer = piece.header();
+  retain(s.buffer);
+  s.set(Slot::full);
+  return true;
+}
+
+PassResult GradientPass::take(std::uint32_t value) {
+  PassResult result;
+  Slot& s = slots_[value];
+  if (s.is(Slot::sparse)) {
+    if (s.buffer == nullptr && !options_.differentiable) {
+      result.rows = std::move(rows_[value]);
+      return result;
+    }
+    flush_rows(value);
+  }
+  if (s.buffer == nullptr) return result;
+  complete(value);
+  retain(s.buffer);
+  result.dense = Tensor::adopt(s.buffer);
+  // A region of something larger would keep all of it alive.
+  if (!options_.differentiable) result.dense = s.buffer->owner != nullptr ? dense_copy(detach(result.dense)) : result.dense;
+  return result;
+}
+
+}  // namespace unroll::detail

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include <unroll/autograd/backward.h>
+#include <unroll/autograd/detail/recording.h>
+#include <unroll/autograd/detail/strided.h>
+
+namespace unroll::detail {
+
+// The gradient of one value during a pass.
+struct Slot {
+  enum Flag : std::uint8_t {
+    needed = 1,    // something wanted depends on its value
+    wanted = 2,    // asked for: stays, and is never the memory of another
+    full = 4,      // every element holds something
+    shared = 8,    // others hold the buffer too: copied before the first add
+    deferred = 16, // products wait for it
+    apart = 32,    // a view with a buffer of its own, since one of the views under it is wanted
+    passed = 64,   // the same memory as the gradient of the producer's third input
+    sparse = 128,  // rows wait for it
+  };
+  Header* buffer = nullptr;
+  std::uint32_t cover = 0;  // index of the rectangles that hold something; 0: none
+  std::uint8_t flags = 0;
+
+  bool is(Flag f) const { return (flags & f) != 0; }
+  void set(Flag f) { flags = static_cast<std::uint8_t>(flags | f); }
+  void clear(Flag f) { flags = static_cast<std::uint8_t>(flags & ~f); }
+};
+static_assert(sizeof(Slot) == 16);
+
+// Rows of a table and where they belong.
+struct SparseRows {
+  Tensor ids;   // i64, any shape
+  Tensor rows;  // [ids..., size]
+};
+
+// The gradient of a wanted value: dense or rows of a table, or neither where nothing flowed.
+struct PassResult {
+  Tensor dense;
+  std::vector<SparseRows> rows;
+};
+
+// One run of the reverse loop. Where nothing is recorded, gradients are written in place: into the
+// region of a viewed tensor's gradient, into the addend's of a sum, into what a stack hands down; and
+// products of a tensor that is used often are gathered. Where it is recorded, slots hold recorded
+// tensors and are combined by recorded additions.
+class GradientPass {
+ public:
+  struct Options {
+    bool differentiable = false;
+    bool retain = false;
+  };
+  GradientPass(Recording& tape, Options options);
+  ~GradientPass();
+  GradientPass(const GradientPass&) = delete;
+  GradientPass& operator=(const GradientPass&) = delete;
+
+  // Gradients of the value `top`, weighted with `upstream`, with respect to each of `wanted`.
+  std::vector<PassResult> run(std::uint32_t top, const Tensor& upstream, std::span<const std::uint32_t> wanted);
+
+  bool differentiable() const { return options_.differentiable; }
+  Recording& tape() { return tape_; }
+  Slot& slot(std::uint32_t value) { return slots_[value]; }
+  bool needs(std::uint32_t value) const { return value != no_value && slots_[value].is(Slot::needed); }
+
+  void add(std::uint32_t value, const Tensor& gradient);
+  Destination destination(std::uint32_t value, int depth = 0);
+  void defer_product(std::uint32_t value, const Tensor& a, const Tensor& g);
+  void add_rows(std::uint32_t value, const Tensor& ids, const Tensor& rows);
+  bool hand_over(std::uint32_t value, const Tensor& piece);
+  // Whether the buffer of a value belongs to its slot alone and nothing waits to read it.
+  bool owns_buffer(std::uint32_t value) const;
+
+ private:
+  struct Rectangle {
+    Index row_begin, row_end, column_begin, column_end;
+  };
+  struct Product {
+    Tensor a, g;
+  };
+
+  void mark(std::uint32_t top, std::span<const std::uint32_t> wanted);
+  void visit_node(std::uint32_t index);
+  bool is_view(std::uint32_t value) const;
+  Tensor root_region(std::uint32_t root, const Layout& layout) const;
+  bool in_root(std::uint32_t value, Layout& layout, std::uint32_t& root) const;
+  void ensure_buffer(std::uint32_t value, int depth);
+  void own(std::uint32_t value);
+  bool claim(std::uint32_t root, const Rectangle& wanted);
+  void complete(std::uint32_t value);
+  void flush(std::uint32_t value);
+  void flush_all();
+  void flush_rows(std::uint32_t value);
+  PassResult take(std::uint32_t value);
+  void pin(const Tensor& g);
+  void unpin(const Tensor& g);
+
+  Recording& tape_;
+  Options options_;
+  std::vector<Slot> slots_;
+  std::vector<std::vector<Rectangle>> covers_;
+  std::unordered_map<std::uint32_t, std::vector<Product>> products_;
+  std::unordered_map<Header*, Index> pins_;  // how many products read a buffer
+  std::unordered_map<std::uint32_t, std::vector<SparseRows>> rows_;
+};
+
+}  // namespace unroll::detail

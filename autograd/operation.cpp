@@ -1,0 +1,85 @@
+#include <unroll/autograd/operation.h>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+
+#include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/detail/recording.h>
+
+namespace unroll {
+namespace {
+
+struct Registry {
+  std::mutex mutex;
+  std::vector<const Operation*> operations;
+};
+Registry& registry() {
+  static Registry* const instance = new Registry;
+  return *instance;
+}
+
+}  // namespace
+
+RegisteredOperation::RegisteredOperation(const Operation& operation) : Operation(operation) {
+  Registry& r = registry();
+  const std::lock_guard lock(r.mutex);
+  r.operations.push_back(this);
+}
+
+std::vector<const Operation*> registered_operations() {
+  Registry& r = registry();
+  const std::lock_guard lock(r.mutex);
+  auto sorted = r.operations;
+  std::sort(sorted.begin(), sorted.end(), [](const Operation* a, const Operation* b) {
+    return std::string_view(a->name) < std::string_view(b->name);
+  });
+  return sorted;
+}
+
+namespace detail {
+
+bool is_recording(std::string_view operation, std::span<const Tensor* const> inputs) {
+  Recording* tape = tapes.current;
+  bool any = false;
+  for (const Tensor* x : inputs) {
+    if (tape != nullptr)
+      any = tape->history(x->header(), operation) != no_value || any;
+    else
+      check_not_elsewhere(*x->header(), operation);
+  }
+  return any;
+}
+
+void record(const Operation& operation, std::span<const Tensor* const> inputs, std::span<Tensor* const> outputs,
+            std::span<const Tensor* const> saved, const void* attributes, std::size_t attribute_bytes) {
+  Recording* tape = tapes.current;
+  if (tape == nullptr) {
+    for (const Tensor* x : inputs) check_not_elsewhere(*x->header(), operation.name);
+    return;
+  }
+  constexpr std::size_t few = 16;
+  std::array<std::uint32_t, few> few_values;
+  std::vector<std::uint32_t> many_values;
+  std::uint32_t* values = few_values.data();
+  if (inputs.size() > few) {
+    many_values.resize(inputs.size());
+    values = many_values.data();
+  }
+  std::uint32_t any = no_value;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    any &= values[i] = inputs[i]->defined() ? tape->history(inputs[i]->header(), operation.name) : no_value;
+  if (any == no_value) return;
+
+  std::vector<Header*> kept(saved.size());
+  std::transform(saved.begin(), saved.end(), kept.begin(), [](const Tensor* x) { return x->header(); });
+  std::vector<Header*> made(outputs.size());
+  std::transform(outputs.begin(), outputs.end(), made.begin(), [](const Tensor* x) { return x->header(); });
+  std::byte* at = tape->push(&operation, {values, inputs.size()}, kept, attribute_bytes, made);
+  if (attribute_bytes != 0) std::memcpy(at, attributes, attribute_bytes);
+  if (tape->check_finite)
+    for (const Tensor* out : outputs) check_finite(operation.name, "makes", *out);
+}
+
+}  // namespace detail
+}  // namespace unroll

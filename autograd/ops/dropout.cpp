@@ -1,0 +1,44 @@
+#include <unroll/autograd/ops/dropout.h>
+
+#include <cmath>
+
+#include <unroll/autograd/ops/arithmetic.h>
+#include <unroll/autograd/parallel.h>
+#include <unroll/autograd/rng.h>
+#include <unroll/autograd/tape.h>
+
+namespace unroll {
+
+Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
+  if (!(rate >= 0 && rate < 1))
+    fail("dropout", {.given = "rate " + std::to_string(rate), .needed = "0 <= rate < 1", .hint = {}});
+  const Rng stream = detail::next_random_stream();
+  Tensor mask = detail::empty(shape, dtype);
+  const auto limit = static_cast<std::uint32_t>(std::min(std::ldexp(rate, 32), 4294967295.0));
+  visit_floating(dtype, [&]<class T>(T) {
+    const T kept = static_cast<T>(1.0 / (1.0 - rate));
+    T* to = detail::data<T>(mask);
+    // Four elements from one call, whose number they alone decide.
+    constexpr Index task = 1 << 14;
+    detail::parallel_for(mask.size(), task, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; i += 4) {
+        const auto bits = detail::philox(stream.key, static_cast<std::uint64_t>(i / 4), stream.counter);
+        for (Index k = 0; k < std::min<Index>(4, end - i); ++k)
+          to[i + k] = bits[static_cast<std::size_t>(k)] < limit ? T(0) : kept;
+      }
+    });
+  });
+  return mask;
+}
+
+Tensor dropout(const Tensor& x, double rate) {
+  detail::require_floating("dropout", "x", x);
+  if (!is_training() || rate == 0) {
+    if (!(rate >= 0 && rate < 1))
+      fail("dropout", {.given = "rate " + std::to_string(rate), .needed = "0 <= rate < 1", .hint = {}});
+    return x;
+  }
+  return x * dropout_mask(x.shape(), rate, x.dtype());
+}
+
+}  // namespace unroll

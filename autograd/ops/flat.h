@@ -1,0 +1,12 @@
+#pragma once
+
+#include <unroll/autograd/tensor.h>
+
+namespace unroll {
+
+// y[i] = x[positions[i]], positions in row-major order of x; the shape of `positions`.
+Tensor gather_flat(const Tensor& x, const Tensor& positions);
+// Its inverse: zeros of `shape` with x[i] added at positions[i].
+Tensor scatter_flat(const Tensor& x, const Tensor& positions, const Shape& shape);
+
+}  // namespace unroll

@@ -1,0 +1,73 @@
+// Loops of softmax.cpp and cross_entropy.cpp, compiled once for every instruction set.
+namespace unroll::simd::UNROLL_SIMD_ISA {
+namespace {
+
+// The largest element, NaN where there is one.
+template <class T>
+[[gnu::flatten]] T row_max(const T* x, Index n) {
+  constexpr Index width = Packet<T>::size;
+  T largest = x[0];
+  Index i = 0;
+  if (n >= width) {
+    Packet<T> lanes = Packet<T>::load(x);
+    for (i = width; i + width <= n; i += width) lanes = maximum(lanes, Packet<T>::load(x + i));
+    T values[width];
+    lanes.store(values);
+    largest = values[0];
+    for (Index k = 1; k < width; ++k) largest = values[k] > largest || values[k] != values[k] ? values[k] : largest;
+  }
+  for (; i < n; ++i) largest = x[i] > largest || x[i] != x[i] ? x[i] : largest;
+  return largest;
+}
+
+// Σ e^(x - shift), in double.
+template <class T>
+[[gnu::flatten]] double row_exp_sum(const T* x, Index n, T shift) {
+  constexpr Index width = Packet<T>::size;
+  double sum = 0;
+  Index i = 0;
+  const Packet<T> s(shift);
+  while (i + width <= n) {
+    // A short stretch in T, then on in double.
+    const Index end = i + 32 * width < n ? i + 32 * width : n;
+    Packet<T> lanes(T(0));
+    for (; i + width <= end; i += width) lanes = lanes + exp(Packet<T>::load(x + i) - s);
+    T values[width];
+    lanes.store(values);
+    for (Index k = 0; k < width; ++k) sum += static_cast<double>(values[k]);
+  }
+  if (i < n) {
+    T values[width];
+    exp(Packet<T>::load(x + i) - s).store(values);
+    for (Index k = 0; k < n - i; ++k) sum += static_cast<double>(values[k]);
+  }
+  return sum;
+}
+
+// y = factor · e^(x - shift - log_sum)
+template <class T>
+[[gnu::flatten]] void row_exp(const T* x, Index n, T shift, T log_sum, T factor, T* y) {
+  constexpr Index width = Packet<T>::size;
+  const Packet<T> s(shift);
+  const Packet<T> l(log_sum);
+  const Packet<T> f(factor);
+  Index i = 0;
+  for (; i + width <= n; i += width) (f * exp((Packet<T>::load(x + i) - s) - l)).store(y + i);
+  if (i < n) (f * exp((Packet<T>::load(x + i) - s) - l)).store_first(y + i, n - i);
+}
+
+// y += factor · e^(x - shift - log_sum)
+template <class T>
+[[gnu::flatten]] void row_add_exp(const T* x, Index n, T shift, T log_sum, T factor, T* y) {
+  constexpr Index width = Packet<T>::size;
+  const Packet<T> s(shift);
+  const Packet<T> l(log_sum);
+  const Packet<T> f(factor);
+  Index i = 0;
+  for (; i + width <= n; i += width)
+    (Packet<T>::load(y + i) + f * exp((Packet<T>::load(x + i) - s) - l)).store(y + i);
+  if (i < n) (Packet<T>::load(y + i) + f * exp((Packet<T>::load(x + i) - s) - l)).store_first(y + i, n - i);
+}
+
+}  // namespace
+}  // namespace unroll::simd::UNROLL_SIMD_ISA

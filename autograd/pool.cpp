@@ -1,0 +1,175 @@
+#include <unroll/autograd/pool.h>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define UNROLL_POOL_OFF 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNROLL_POOL_OFF 1
+#endif
+#endif
+#ifndef UNROLL_POOL_OFF
+#define UNROLL_POOL_OFF 0
+#endif
+
+namespace unroll {
+namespace {
+
+constexpr std::size_t line = 64;
+constexpr std::size_t slab_bytes = std::size_t{1} << 20;
+constexpr std::size_t own_block_bytes = std::size_t{1} << 16;  // from here on not cut from a slab
+constexpr int classes = 224;
+
+// Free blocks of one class. An array of pointers, not links inside the blocks: taking a block must
+// not touch it, since it has long left the cache.
+struct FreeList {
+  std::vector<std::byte*> blocks;
+};
+
+struct Pool {
+  std::array<FreeList, classes> free;
+  std::byte* slab = nullptr;
+  std::byte* slab_end = nullptr;
+  std::atomic<Index> live_bytes{0};  // written by the owner only; may be negative, the sum is not
+};
+
+// What all threads share: the pools themselves, handed on when their thread ends.
+struct Depot {
+  std::mutex mutex;
+  std::vector<Pool*> all;
+  std::vector<Pool*> idle;
+  std::atomic<Index> reserved_bytes{0};
+  std::atomic<Index> system_allocations{0};
+};
+
+// Never destroyed: tensors may outlive main.
+Depot& depot() {
+  static Depot* const instance = new Depot;
+  return *instance;
+}
+
+Pool* adopt_pool() {
+  Depot& d = depot();
+  const std::lock_guard lock(d.mutex);
+  if (!d.idle.empty()) {
+    Pool* pool = d.idle.back();
+    d.idle.pop_back();
+    return pool;
+  }
+  d.all.push_back(new Pool);
+  return d.all.back();
+}
+
+constinit thread_local Pool* current_pool = nullptr;
+
+// Hands the pool on at the end of the thread. Whoever frees a tensor later on this thread adopts one anew.
+struct PoolLease {
+  PoolLease() { current_pool = adopt_pool(); }
+  ~PoolLease() {
+    Depot& d = depot();
+    const std::lock_guard lock(d.mutex);
+    d.idle.push_back(current_pool);
+    current_pool = nullptr;
+  }
+  PoolLease(const PoolLease&) = delete;
+  PoolLease& operator=(const PoolLease&) = delete;
+};
+
+[[gnu::noinline]] Pool& start_pool() {
+  thread_local PoolLease lease;
+  if (current_pool == nullptr) current_pool = adopt_pool();  // after the lease has ended
+  return *current_pool;
+}
+
+Pool& pool() { return current_pool != nullptr ? *current_pool : start_pool(); }
+
+std::byte* from_system(std::size_t bytes) {
+  Depot& d = depot();
+  auto* block = static_cast<std::byte*>(std::aligned_alloc(line, bytes));
+  if (block == nullptr) throw std::bad_alloc();
+  d.reserved_bytes.fetch_add(static_cast<Index>(bytes), std::memory_order_relaxed);
+  d.system_allocations.fetch_add(1, std::memory_order_relaxed);
+  return block;
+}
+
+[[gnu::noinline]] std::byte* refill(Pool& p, std::size_t bytes) {
+  if (bytes >= own_block_bytes) return from_system(bytes);
+  if (static_cast<std::size_t>(p.slab_end - p.slab) < bytes) {
+    p.slab = from_system(slab_bytes);
+    p.slab_end = p.slab + slab_bytes;
+  }
+  std::byte* block = p.slab;
+  p.slab += bytes;
+  return block;
+}
+
+void count(Pool& p, Index bytes) {
+  p.live_bytes.store(p.live_bytes.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+MemoryStats memory_stats() {
+  Depot& d = depot();
+  const std::lock_guard lock(d.mutex);
+  MemoryStats stats{.reserved_bytes = d.reserved_bytes, .system_allocations = d.system_allocations};
+  for (const Pool* p : d.all) stats.live_bytes += p->live_bytes.load(std::memory_order_relaxed);
+  return stats;
+}
+
+namespace detail {
+
+std::uint8_t pool_class(std::size_t bytes) {
+  if (bytes > (std::size_t{1} << 46)) throw std::bad_alloc();
+  const std::size_t lines = (bytes + line - 1) / line;
+  if (lines <= 16) return static_cast<std::uint8_t>(lines);
+  const int power = 63 - std::countl_zero(lines - 1);  // 2^power < lines <= 2^(power + 1)
+  const std::size_t step = std::size_t{1} << (power - 2);
+  const std::size_t steps = (lines + step - 1) / step;  // 5 … 8
+  return static_cast<std::uint8_t>(17 + (power - 4) * 4 + static_cast<int>(steps) - 5);
+}
+
+std::size_t pool_class_bytes(std::uint8_t block_class) {
+  if (block_class <= 16) return std::size_t{block_class} * line;
+  const int power = (block_class - 17) / 4 + 4;
+  const int steps = (block_class - 17) % 4 + 5;
+  return (static_cast<std::size_t>(steps) << (power - 2)) * line;
+}
+
+std::byte* pool_take(std::uint8_t block_class) {
+  const std::size_t bytes = pool_class_bytes(block_class);
+  Pool& p = pool();
+  std::byte* block = nullptr;
+  if constexpr (UNROLL_POOL_OFF != 0) {
+    block = from_system(bytes);
+  } else {
+    auto& blocks = p.free[block_class].blocks;
+    if (blocks.empty()) {
+      block = refill(p, bytes);
+    } else {
+      block = blocks.back();
+      blocks.pop_back();
+    }
+  }
+  count(p, static_cast<Index>(bytes));
+  return block;
+}
+
+void pool_give(std::byte* block, std::uint8_t block_class) noexcept {
+  Pool& p = pool();
+  count(p, -static_cast<Index>(pool_class_bytes(block_class)));
+  if constexpr (UNROLL_POOL_OFF != 0)
+    std::free(block);
+  else
+    p.free[block_class].blocks.push_back(block);
+}
+
+}  // namespace detail
+}  // namespace unroll

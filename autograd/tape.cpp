@@ -1,0 +1,287 @@
+#include <unroll/autograd/tape.h>
+
+#include <algorithm>
+#include <exception>
+
+#include <unroll/autograd/create.h>
+#include <unroll/autograd/detail/gradient_pass.h>
+#include <unroll/autograd/detail/recording.h>
+
+namespace unroll {
+namespace {
+
+using detail::no_value;
+using detail::Recording;
+using detail::tapes;
+
+constinit thread_local bool training_without_tape = false;
+
+RowSparse coalesced(const std::vector<detail::SparseRows>& parts, const Shape& shape, DType dtype) {
+  std::vector<std::pair<Index, Index>> order;  // (id, position): equal ids in the order of the tape
+  Index position = 0;
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    const Tensor ids = detail::dense_copy(part->ids);
+    for (const Index id : ids.span<Index>()) order.emplace_back(id, position++);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<Index> ids;
+  std::vector<Index> row_of(order.size());
+  for (const auto& [id, at] : order) {
+    if (ids.empty() || ids.back() != id) ids.push_back(id);
+    row_of[static_cast<std::size_t>(at)] = std::ssize(ids) - 1;
+  }
+  const Index columns = shape[-1];
+  RowSparse rows{.ids = from(std::span<const Index>(ids), {std::ssize(ids)}),
+                 .values = zeros({std::ssize(ids), columns}, dtype),
+                 .shape = shape};
+  visit_floating(dtype, [&]<class T>(T) {
+    T* to = detail::data<T>(rows.values);
+    std::size_t at = 0;
+    for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+      const T* from = detail::data<T>(part->rows);
+      for (Index n = part->ids.size(); n > 0; --n, from += columns) {
+        T* row = to + row_of[at++] * columns;
+        for (Index i = 0; i < columns; ++i) row[i] += from[i];
+      }
+    }
+  });
+  return rows;
+}
+
+}  // namespace
+
+Tape::Tape() : Tape(TapeOptions{}) {}
+
+Tape::Tape(const TapeOptions& options) : recording_(detail::begin_recording()) {
+  recording_->training = options.training;
+  recording_->check_finite = options.check_finite;
+  recording_->random_key = 0;
+  if (options.training || options.rng != nullptr) {
+    Rng copy = options.rng != nullptr ? *options.rng : Rng();
+    recording_->random_key = options.rng != nullptr ? copy.next() : default_rng().next();
+  }
+}
+
+Tape::~Tape() noexcept(false) {
+  if (recording_ == tapes.top) {
+    detail::end_recording(recording_);
+    return;
+  }
+  const std::uint64_t serial = recording_->serial;
+  const bool here = recording_->thread == std::this_thread::get_id();
+  const std::string innermost = tapes.top != nullptr ? "tape " + std::to_string(tapes.top->serial) : "no tape";
+  if (here) {
+    Recording** link = &tapes.top;
+    while (*link != recording_) link = &(*link)->outer;
+    Recording* const inner = tapes.top;
+    *link = recording_->outer;
+    detail::end_recording(recording_, inner);
+  }
+  if (std::uncaught_exceptions() == 0)
+    fail_nowhere("tape", {.given = "tape " + std::to_string(serial) + (here ? " ended while " : " ended on a thread where ") +
+                                   innermost + " is the innermost",
+                          .needed = "tapes that end in reverse order, on their own thread",
+                          .hint = "a Tape is a local variable"});
+}
+
+void Tape::check_thread() const {
+  if (recording_->thread != std::this_thread::get_id())
+    fail_nowhere("tape", {.given = "a tape used on another thread than the one it was made on",
+                          .needed = "its own thread", .hint = "one Tape per thread"});
+}
+
+Tensor Tape::watch(const Tensor& x) {
+  check_thread();
+  detail::require_defined("watch", "x", x);
+  if (!is_floating(x.dtype()))
+    fail("watch", {.given = "x " + describe(x), .needed = "f32 or f64",
+                   .hint = "whole numbers have no derivative; tensor({1.0, 2.0}) is f32"});
+  if (!recording_->open)
+    fail("watch", {.given = "a tape that is closed", .needed = "an open tape", .hint = "one Tape per window"});
+  Tensor handle = detach(x);
+  handle.header()->tape = recording_->serial;
+  handle.header()->value = recording_->add_leaf(handle.header(), false);
+  return handle;
+}
+
+void Tape::check_loss(const char* operation, const Tensor& loss, const Tensor& upstream) const {
+  check_thread();
+  detail::require_defined(operation, "loss", loss);
+  if (!recording_->open)
+    fail_nowhere(operation, {.given = "this tape was closed by an earlier backward", .needed = "an open tape",
+                             .hint = "one Tape per window, or backward(loss, {.retain = true}), or backward(a + b)"});
+  const bool on_tape = loss.header()->tape == recording_->serial || loss.header()->is(detail::Header::leaf);
+  if (!on_tape)
+    fail_nowhere(operation, {.given = "loss " + describe(loss) + " has no history: it was computed before the tape began, or from constants",
+                             .needed = "a value recorded on this tape",
+                             .hint = "create the Tape before calling the model, or tape.watch(x)"});
+  if (!upstream.defined() && loss.size() != 1)
+    fail_nowhere(operation, {.given = "loss " + describe(loss), .needed = "one element",
+                             .hint = "mean(loss), or " + std::string(operation) + "(loss, {.upstream = weights})"});
+  if (upstream.defined() && (upstream.shape() != loss.shape() || upstream.dtype() != loss.dtype()))
+    fail_nowhere(operation, {.given = "upstream " + describe(upstream) + " for loss " + describe(loss),
+                             .needed = "equal shapes and dtypes", .hint = {}});
+  recording_->check_versions(operation);
+}
+
+Gradients Tape::backward(const Tensor& loss) { return backward(loss, BackwardOptions{}); }
+
+Gradients Tape::backward(const Tensor& loss, const BackwardOptions& options) {
+  check_loss("backward", loss, options.upstream);
+  std::vector<std::uint32_t> wanted;
+  for (const detail::Leaf& leaf : recording_->leaves)
+    if (leaf.value != no_value && leaf.info != nullptr) wanted.push_back(leaf.value);
+  return backward_into(loss, wanted, options);
+}
+
+Gradients Tape::backward(const Tensor& loss, std::span<const Tensor> parameters) {
+  return backward(loss, parameters, BackwardOptions{});
+}
+
+Gradients Tape::backward(const Tensor& loss, std::span<const Tensor> parameters, const BackwardOptions& options) {
+  check_loss("backward", loss, options.upstream);
+  std::vector<std::uint32_t> wanted;
+  for (const detail::Leaf& leaf : recording_->leaves) {
+    if (leaf.value == no_value || leaf.info == nullptr) continue;
+    if (std::any_of(parameters.begin(), parameters.end(), [&](const Tensor& p) { return p.header() == leaf.header; }))
+      wanted.push_back(leaf.value);
+  }
+  return backward_into(loss, wanted, options);
+}
+
+Gradients Tape::backward_into(const Tensor& loss, std::span<const std::uint32_t> wanted, const BackwardOptions& options) {
+  // Closed on every way out unless retained: saved values may be gone half way.
+  struct Close {
+    Recording* recording;
+    bool retain;
+    ~Close() {
+      if (retain) return;
+      recording->open = false;
+      tapes.refresh();
+      recording->release_history();
+    }
+  } const close{recording_, options.retain};
+
+  Gradients gradients;
+  {
+    const detail::RecordingOff off;
+    const Tensor upstream = options.upstream.defined() ? detach(options.upstream) : ones(loss.shape(), loss.dtype());
+    detail::GradientPass pass(*recording_, {.differentiable = false, .retain = options.retain});
+    const auto results = pass.run(recording_->history(loss.header(), "backward"), upstream, wanted);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const detail::Leaf& leaf = recording_->leaves[recording_->values[wanted[i]].origin];
+      Gradients::Entry entry{.path = leaf.info->path(), .dense = results[i].dense};
+      detail::retain(leaf.header);
+      entry.parameter = Tensor::adopt(leaf.header);
+      if (!results[i].rows.empty())
+        entry.sparse = coalesced(results[i].rows, entry.parameter.shape(), entry.parameter.dtype());
+      else if (!entry.dense.defined())
+        continue;
+      gradients.insert(std::move(entry));
+    }
+  }
+  return gradients;
+}
+
+Tensor Tape::gradient(const Tensor& y, const Tensor& x, const GradientOptions& options) {
+  Tensor result;
+  gradient_into(y, {&x, 1}, options, {&result, 1});
+  return result;
+}
+
+void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const GradientOptions& options,
+                         std::span<Tensor> result) {
+  check_loss("gradient", y, options.upstream);
+  std::vector<std::uint32_t> wanted;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    detail::require_defined("gradient", "x", x[i]);
+    const detail::Header& h = *x[i].header();
+    std::uint32_t value = h.tape == recording_->serial ? h.value : no_value;
+    for (const detail::Leaf& leaf : recording_->leaves)
+      if (leaf.header == &h) value = leaf.value;
+    if (value == no_value)
+      fail_nowhere("gradient", {.given = "x " + describe(x[i]) + " is not on this tape",
+                                .needed = "a tensor recorded or watched on it, or a parameter that was read",
+                                .hint = "Tensor w = tape.watch(x), then use w"});
+    wanted.push_back(value);
+  }
+  std::vector<std::uint32_t> distinct = wanted;
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+
+  struct Restore {
+    Recording* before = tapes.current;
+    ~Restore() { tapes.current = before; }
+  } const restore;
+  tapes.current = options.differentiable ? recording_ : nullptr;
+  const Tensor upstream = options.upstream.defined() ? options.upstream : ones(y.shape(), y.dtype());
+  std::vector<detail::PassResult> results;
+  {
+    detail::GradientPass pass(*recording_, {.differentiable = options.differentiable, .retain = true});
+    results = pass.run(recording_->history(y.header(), "gradient"), upstream, distinct);
+  }
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const auto at = std::lower_bound(distinct.begin(), distinct.end(), wanted[i]) - distinct.begin();
+    const detail::PassResult& r = results[static_cast<std::size_t>(at)];
+    if (r.dense.defined()) {
+      result[i] = r.dense;
+    } else if (!r.rows.empty()) {
+      result[i] = to_dense(coalesced(r.rows, x[i].shape(), x[i].dtype()));
+    } else if (options.unreached == Unreached::zero) {
+      result[i] = zeros(x[i].shape(), x[i].dtype());
+    } else {
+      fail_nowhere("gradient", {.given = "y " + describe(y) + " does not depend on x " + describe(x[i]),
+                                .needed = "an x that y was computed from",
+                                .hint = "gradient(y, x, {.unreached = Unreached::zero})"});
+    }
+  }
+}
+
+Tape::Pause::Pause(Recording* recording) : recording_(recording) {
+  ++recording_->paused;
+  tapes.refresh();
+}
+
+Tape::Pause::~Pause() {
+  --recording_->paused;
+  tapes.refresh();
+}
+
+Tape::Pause Tape::pause() {
+  if (recording_ != tapes.top)
+    fail_nowhere("pause", {.given = "an outer tape, or one of another thread", .needed = "this thread's innermost tape", .hint = {}});
+  return Pause(recording_);
+}
+
+void Tape::name(const Tensor& x, std::string name) {
+  check_thread();
+  detail::require_defined("name", "x", x);
+  if (x.header()->tape != recording_->serial)
+    fail_nowhere("name", {.given = "x " + describe(x) + " is not on this tape", .needed = "a tensor recorded on it", .hint = {}});
+  recording_->names[x.header()->value] = std::move(name);
+}
+
+bool Tape::is_open() const { return recording_->open; }
+
+Index Tape::nodes() const { return std::ssize(recording_->nodes); }
+
+bool is_training() {
+  return tapes.current != nullptr ? tapes.current->training : training_without_tape;
+}
+
+Training::Training() : before_(std::exchange(training_without_tape, true)) {}
+Training::~Training() { training_without_tape = before_; }
+
+namespace detail {
+
+Rng next_random_stream() {
+  Recording* tape = tapes.current;
+  if (tape == nullptr) return Rng(default_rng().next());
+  Rng stream;
+  stream.key = tape->random_key;
+  stream.counter = tape->random_operations++;
+  return stream;
+}
+
+}  // namespace detail
+}  // namespace unroll

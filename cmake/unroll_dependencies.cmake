@@ -1,0 +1,27 @@
+# What the library links. Eigen, oneTBB, oneDNN and nlohmann-json appear in no public header.
+
+# A project that adds this one as a subdirectory links these targets from its own scope.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
+
+set(unroll_hint "on Debian, tools/setup.sh installs what is missing")
+macro(unroll_require package)
+  find_package(${package} ${ARGN} QUIET)
+  if(NOT ${package}_FOUND)
+    message(FATAL_ERROR "${package} ${ARGN} was not found; hint: ${unroll_hint}")
+  endif()
+endmacro()
+
+unroll_require(Threads)
+unroll_require(TBB)
+unroll_require(Eigen3 3.4)
+unroll_require(nlohmann_json)
+
+if(UNROLL_ONEDNN STREQUAL "ON")
+  unroll_require(oneDNN)
+elseif(UNROLL_ONEDNN STREQUAL "AUTO")
+  find_package(oneDNN QUIET)
+elseif(NOT UNROLL_ONEDNN STREQUAL "OFF")
+  message(FATAL_ERROR "UNROLL_ONEDNN is '${UNROLL_ONEDNN}'; needed AUTO, ON or OFF")
+else()
+  set(oneDNN_FOUND FALSE)
+endif()

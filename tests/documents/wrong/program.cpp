@@ -1,0 +1,5 @@
+int main() {
+  // [region]
+  return 0;
+  // [/region]
+}

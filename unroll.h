@@ -1,0 +1,5 @@
+#pragma once
+
+// Everything a user needs: tensors, operations and their derivatives; modules and recurrent layers;
+// optimisers.
+#include <unroll/autograd/autograd.h>
