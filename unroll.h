@@ -3,3 +3,4 @@
 // Everything a user needs: tensors, operations and their derivatives; modules and recurrent layers;
 // optimisers.
 #include <unroll/autograd/autograd.h>
+#include <unroll/nn/nn.h>

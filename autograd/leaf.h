@@ -17,6 +17,7 @@ struct LeafInfo {
   std::string last_path;        // what to say afterwards
   const char* changed_by = "assignment";  // the last writer of the elements
   Index changed_at = -1;                  // its step, where it counts them
+  const Header* current = nullptr;        // the leaf's header now; a change of dtype makes a new one
 
   std::string path() const { return owner != nullptr ? path_of(owner) : last_path; }
 };
@@ -31,5 +32,8 @@ std::string leaf_path(const Header& header);
 
 // Raises the version of a leaf's elements, so that tapes that read them notice.
 void mark_changed(const Tensor& leaf, const char* by, Index step = -1);
+
+// Writes values of equal shape and dtype over a leaf's elements.
+void overwrite(const Tensor& leaf, const Tensor& values, const char* by, Index step = -1);
 
 }  // namespace unroll::detail

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include <unroll/autograd/detail/strided.h>
 #include <unroll/autograd/leaf.h>
 #include <unroll/autograd/pool.h>
 
@@ -92,7 +93,7 @@ Tensor make_view(const Header& x, std::span<const Index> extents, std::span<cons
     h->strides()[i] = strides[i];
     h->size *= extents[i];
   }
-  h->flags = strides_are_dense(extents, h->strides()) ? Header::dense : std::uint8_t{0};
+  h->flags = strides_are_dense(extents, h->strides()) ? std::uint8_t{Header::dense} : std::uint8_t{0};
   return Tensor::adopt(h);
 }
 
@@ -100,6 +101,8 @@ Tensor make_leaf(const Shape& shape, DType dtype, std::shared_ptr<LeafInfo> info
   Tensor t = new_dense(shape.begin(), static_cast<std::size_t>(shape.rank()), shape.size(), dtype, sizeof(LeafSlot));
   ::new (leaf_slot(*t.header())) LeafSlot(std::move(info));
   t.header()->flags |= Header::leaf;
+  const LeafSlot& slot = *leaf_slot(*t.header());
+  if (slot != nullptr) slot->current = t.header();
   return t;
 }
 
@@ -119,6 +122,14 @@ void mark_changed(const Tensor& leaf, const char* by, Index step) {
     info->changed_by = by;
     info->changed_at = step;
   }
+}
+
+void overwrite(const Tensor& leaf, const Tensor& values, const char* by, Index step) {
+  if (leaf.shape() != values.shape() || leaf.dtype() != values.dtype())
+    fail("assign", {.given = describe(values) + " for " + leaf_path(*leaf.header()) + " " + describe(leaf),
+                    .needed = "equal shapes and dtypes", .hint = "values.to(" + std::string(name_of(leaf.dtype())) + ")"});
+  copy_elements(values, leaf);
+  mark_changed(leaf, by, step);
 }
 
 void require_defined(std::string_view operation, std::string_view name, const Tensor& x) {

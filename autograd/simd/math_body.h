@@ -48,17 +48,30 @@ inline constexpr T infinity = static_cast<T>(__builtin_inf());
 template <class T>
 inline constexpr T not_a_number = static_cast<T>(__builtin_nan(""));
 
-// c0 x^n + c1 x^(n-1) + ...: highest power first.
-template <class T, class... C>
-Packet<T> polynomial(const Packet<T>& x, double highest, C... c) {
-  typename Packet<T>::Values sum = Packet<T>(highest).v;
-  ((sum = sum * x.v + static_cast<T>(c)), ...);
-  return Packet<T>(sum);
-}
-
 template <class T>
 Packet<T> fma(const Packet<T>& a, const Packet<T>& b, const Packet<T>& c) {
   return Packet<T>(a.v * b.v + c.v);
+}
+
+// sum x^(2 k) + ..., two coefficients at a time: half as long a chain of dependent operations as
+// Horner's, with as many operations.
+template <class T>
+Packet<T> by_pairs(const Packet<T>& sum, const Packet<T>&, const Packet<T>&) {
+  return sum;
+}
+template <class T, class... C>
+Packet<T> by_pairs(const Packet<T>& sum, const Packet<T>& x, const Packet<T>& square, double c1,
+                   double c0, C... c) {
+  const Packet<T> low = fma(x, Packet<T>(c1), Packet<T>(c0));
+  return by_pairs(fma(sum, square, low), x, square, c...);
+}
+// c0 x^n + c1 x^(n-1) + ...: highest power first; `square` is x^2.
+template <class T, class... C>
+Packet<T> polynomial(const Packet<T>& x, const Packet<T>& square, double c0, double c1, C... c) {
+  if constexpr (sizeof...(C) % 2 == 0)
+    return by_pairs(fma(x, Packet<T>(c0), Packet<T>(c1)), x, square, c...);
+  else
+    return by_pairs(Packet<T>(c0), x, square, c1, c...);
 }
 
 template <class T>
@@ -77,6 +90,11 @@ Packet<T> at_most(const Packet<T>& x, T high) {
 }
 
 template <class T>
+Packet<T> minus_abs(const Packet<T>& x) {
+  return Packet<T>(bits(x) | bits(Packet<T>(T(-0.0))));
+}
+
+template <class T>
 Packet<T> with_sign_of(const Packet<T>& not_negative, const Packet<T>& sign) {
   return Packet<T>(bits(not_negative) | (bits(sign) & bits(Packet<T>(T(-0.0)))));
 }
@@ -84,16 +102,17 @@ Packet<T> with_sign_of(const Packet<T>& not_negative, const Packet<T>& sign) {
 // e^r - 1 for |r| <= ln 2 / 2.
 template <class T>
 Packet<T> expm1_near_zero(const Packet<T>& r) {
+  const Packet<T> square = r * r;
   Packet<T> q;
   if constexpr (single<T>)
-    q = polynomial(r, 1.3946670377957963e-3, 8.3667106389117181e-3, 4.1666279075697488e-2,
+    q = polynomial(r, square, 1.3946670377957963e-3, 8.3667106389117181e-3, 4.1666279075697488e-2,
                    0.16666542048455804, 0.50000000626510437);
   else
-    q = polynomial(r, 2.0924624909832327948e-9, 2.5109261787585204629e-8,
+    q = polynomial(r, square, 2.0924624909832327948e-9, 2.5109261787585204629e-8,
                    2.7557242176081676112e-7, 2.7557243609260268666e-6, 2.4801587361232875814e-5,
                    1.9841269886673300207e-4, 1.3888888888866499488e-3, 8.3333333333214363104e-3,
                    4.1666666666666702033e-2, 0.1666666666666667679, 0.5);
-  return fma(r * r, q, r);
+  return fma(square, q, r);
 }
 
 // e^x = 2^n (1 + m) with n integer and 1 + m in [sqrt(1/2), sqrt(2)]; scale = 2^(n + shift).
@@ -138,9 +157,9 @@ Packet<T> log_of_parts(const Packet<T>& k, const Packet<T>& f, const Packet<T>& 
   const Packet<T> z = s * s;
   Packet<T> rest;
   if constexpr (single<T>)
-    rest = polynomial(z, 0.29588302336787307, 0.39988580115372068, 0.66666685608243368);
+    rest = polynomial(z, z * z, 0.29588302336787307, 0.39988580115372068, 0.66666685608243368);
   else
-    rest = polynomial(z, 0.14625912631199920119, 0.15330943751286825511, 0.18182912957596257464,
+    rest = polynomial(z, z * z, 0.14625912631199920119, 0.15330943751286825511, 0.18182912957596257464,
                       0.22222210800636086295, 0.28571428628075320026, 0.39999999999894728619,
                       0.66666666666666698599);
   const Packet<T> half_square = f * f * 0.5;
@@ -205,21 +224,21 @@ Quarter<T> split_quarters(const Packet<T>& x) {
 // sin(r + n pi/2).
 template <class T>
 Packet<T> sine(const Packet<T>& r, const typename Lanes<T>::Bits& n) {
-  const Packet<T> s = r * r;
+  const Packet<T> s = r * r, square = s * s;
   Packet<T> p, q;
   if constexpr (single<T>) {
-    p = polynomial(s, -1.9515397012405959e-4, 8.3321645692296356e-3, -0.16666654737883665);
-    q = polynomial(s, 2.4436295193798510e-5, -1.3887349368262601e-3, 4.1666646511203930e-2);
+    p = polynomial(s, square, -1.9515397012405959e-4, 8.3321645692296356e-3, -0.16666654737883665);
+    q = polynomial(s, square, 2.4436295193798510e-5, -1.3887349368262601e-3, 4.1666646511203930e-2);
   } else {
-    p = polynomial(s, 1.5895877184219196366e-10, -2.5050742809790292561e-8,
+    p = polynomial(s, square, 1.5895877184219196366e-10, -2.5050742809790292561e-8,
                    2.75573135979390953e-6, -1.9841269829549033469e-4, 8.333333333322107748e-3,
                    -0.16666666666666630881);
-    q = polynomial(s, -1.1359015031346813739e-11, 2.0875711469302668666e-9,
+    q = polynomial(s, square, -1.1359015031346813739e-11, 2.0875711469302668666e-9,
                    -2.7557314268800848334e-7, 2.4801587289205482104e-5, -1.3888888888873702809e-3,
                    4.1666666666666597186e-2);
   }
   const Packet<T> odd = fma(r * s, p, r);
-  const Packet<T> even = fma(s * s, q, fma(s, Packet<T>(-0.5), Packet<T>(1)));
+  const Packet<T> even = fma(square, q, fma(s, Packet<T>(-0.5), Packet<T>(1)));
   const Packet<T> y(-(n & 1) ? even.v : odd.v);
   constexpr int to_sign = static_cast<int>(sizeof(T)) * 8 - 2;
   return Packet<T>(bits(y) ^ ((n & 2) << to_sign));
@@ -287,7 +306,7 @@ Packet<T> log1p(const Packet<T>& x) {
 // 1 / (1 + e^-x), from e^-|x|, so that nothing overflows and the left tail keeps its digits.
 template <class T>
 Packet<T> sigmoid(const Packet<T>& x) {
-  const Packet<T> e = math::exp_below_zero(-abs(x));
+  const Packet<T> e = math::exp_below_zero(math::minus_abs(x));
   return where(x < 0, e, 1) / (e + 1);
 }
 
@@ -295,7 +314,7 @@ Packet<T> sigmoid(const Packet<T>& x) {
 // place where the result comes close to 1.
 template <class T>
 Packet<T> tanh(const Packet<T>& x) {
-  const Packet<T> a = math::at_least(-2 * abs(x), math::Real<T>::expm1_least);
+  const Packet<T> a = math::at_least(2 * math::minus_abs(x), math::Real<T>::expm1_least);
   const auto e = math::split_exponential_roughly(a);
   const Packet<T> t((1 - e.scale.v) - e.scale.v * e.m.v);
   return math::with_sign_of(t / (2 - t), x);
@@ -304,7 +323,7 @@ Packet<T> tanh(const Packet<T>& x) {
 // log(1 + e^x).
 template <class T>
 Packet<T> softplus(const Packet<T>& x) {
-  const Packet<T> e = math::exp_below_zero(-abs(x));
+  const Packet<T> e = math::exp_below_zero(math::minus_abs(x));
   const Packet<T> u = e + 1;
   const auto p = math::split_parts(u);
   const Mask<T> near = p.k == 0;
@@ -313,37 +332,37 @@ Packet<T> softplus(const Packet<T>& x) {
   return where(x > 0, x, 0) + y;
 }
 
-// Below 1 x times a polynomial of x^2, above 1 - e^-p with p close to -log(1 - erf).
+// Below 1 x plus x times a polynomial of x^2, above 1 - e^-p with p close to -log(1 - erf).
 template <class T>
 Packet<T> erf(const Packet<T>& x) {
   Packet<T> small, p;
   if constexpr (math::single<T>) {
-    const Packet<T> a = math::at_most(abs(x), 3.93F);
-    small = x * math::polynomial(a * a, 7.8538617912735175e-5, -8.0100937625024384e-4,
+    const Packet<T> a = math::at_most(abs(x), 3.93F), s = a * a;
+    small = math::polynomial(s, s * s, 7.8538617912735175e-5, -8.0101937625024384e-4,
                                  5.1883277016310225e-3, -2.6853811943481716e-2,
-                                 0.11283585148786295, -0.37612625824240816, 1.1283791657267062);
-    p = math::polynomial(a, 2.1697619402698773e-5, -4.4147272514356146e-4, 4.2052851863787362e-3,
+                                 0.11283585148786295, -0.37612625824240816, 0.1283791657267062);
+    p = math::polynomial(a, s, 2.1697619402698773e-5, -4.4147272514356146e-4, 4.2052851863787362e-3,
                          -2.5210341149356096e-2, 0.10842210225888753, 0.63321639377957329,
                          1.1295803134084243, -1.8846833456325913e-4);
   } else {
-    const Packet<T> a = math::at_most(abs(x), 5.93);
-    small = x * math::polynomial(
-                    a * a, -7.77946960679853537e-10, 1.3710981003343107121e-8,
+    const Packet<T> a = math::at_most(abs(x), 5.93), s = a * a;
+    small = math::polynomial(
+                    s, s * s, -7.77946960679853537e-10, 1.3710981003343107121e-8,
                     -1.620631389965458325e-7, 1.6447131589827805677e-6, -1.4924712303518526936e-5,
                     1.2055293576979168939e-4, -8.5483259293171036483e-4, 5.2239776061185270507e-3,
                     -2.6866170643111473338e-2, 0.11283791670944184752, -0.37612638903183519539,
-                    1.1283791670955125657);
+                    0.1283791670955125657);
     p = math::polynomial(
-        a, -3.6419050336993136862e-13, 1.8687942070671679146e-11, -4.4452040850753922975e-10,
+        a, s, -3.6419050336993136862e-13, 1.8687942070271679146e-11, -4.4452040850753922975e-10,
         6.49972287722697099e-9, -6.5217905309274829057e-8, 4.73300017091210585e-7,
-        -2.5348154347983743799e-6, 9.8835854874477672227e-6, -2.5671381555814138712e-5,
+        -2.5348154347983743799e-6, 9.8835874854477672227e-6, -2.5671381555814138712e-5,
         2.5370580405428818286e-5, 1.2819429035323384578e-4, -7.6408753853436807879e-4,
         1.9121420442891964701e-3, -4.104024430435233057e-4, -1.8988266107763121068e-2,
         0.10270148873509835765, 0.63664463634264720991, 1.1283738045422124434,
         5.37941450613412871e-7);
   }
   const Packet<T> large = math::with_sign_of(1 - math::exp_below_zero(-p), x);
-  return where(abs(x) < 1, small, large);
+  return where(abs(x) < 1, math::fma(x, small, x), large);
 }
 
 // Within 4 units in the last place for |x| up to 2e4 (f32) and 1e6 (f64). A packet that holds

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <unroll/nn/module.h>
+
+namespace unroll::nn {
+
+// A row of `size` numbers for each of `count` ids: ids i64 [...] → [..., size].
+class Embedding : public Module {
+ public:
+  struct Options {
+    Index count = 0;
+    Index size = 0;
+    init::Init init = init::normal(1);
+  };
+  explicit Embedding(Options o);
+
+  Tensor operator()(const Tensor& ids) const;
+
+  const Options options;
+  Parameter W;  // [count, size]
+};
+
+}  // namespace unroll::nn

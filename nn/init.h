@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+
+#include <unroll/autograd/rng.h>
+#include <unroll/autograd/tensor.h>
+
+// First values of parameters. A weight is [input, output].
+namespace unroll::init {
+
+// Makes the values of a parameter; draws from the stream it is given.
+using Init = std::function<Tensor(const Shape& shape, DType dtype, Rng& rng)>;
+
+Init zeros();
+Init constant(double value);
+Init uniform(double bound);     // over [-bound, bound)
+Init normal(double deviation);
+
+struct Blocks {
+  Index blocks = 1;  // equal blocks of columns that are weights of their own, as the gates of an LSTM
+};
+// Uniform over ±√(6 / (input + output)); Glorot and Bengio 2010.
+Init xavier(const Blocks& options = {});
+// Normal with deviation √(2 / input), for relu; He et al. 2015.
+Init he();
+// Orthonormal rows or columns, whichever are fewer; Saxe et al. 2014.
+Init orthogonal(const Blocks& options = {});
+
+struct ForgetBias {
+  Index at = 0;
+  Index size = 0;
+  double value = 1;
+};
+// Zeros, and `value` at the forget gate, so that a new LSTM remembers; Jozefowicz et al. 2015.
+Init forget_bias(const ForgetBias& options);
+
+}  // namespace unroll::init

@@ -1,0 +1,174 @@
+#include <unroll/nn/module.h>
+
+#include <algorithm>
+#include <cxxabi.h>
+#include <typeinfo>
+
+#include <unroll/autograd/tape.h>
+
+namespace unroll::nn {
+namespace {
+
+// "CharModel" of unroll::nn::Child<CharModel>; what a person wrote.
+std::string type_name(const Module& module) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(typeid(module).name(), nullptr, nullptr, &status),
+                                                    std::free);
+  std::string name = status == 0 ? text.get() : typeid(module).name();
+  constexpr std::string_view child = "unroll::nn::Child<";
+  if (name.starts_with(child)) name = name.substr(child.size(), name.size() - child.size() - 1);
+  const std::size_t scope = name.substr(0, name.find('<')).rfind("::");
+  return scope == std::string::npos ? name : name.substr(scope + 2);
+}
+
+std::string joined(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : prefix + "." + name;
+}
+
+}  // namespace
+
+Module::~Module() {
+  if (parent_ != nullptr) std::erase(parent_->children_, this);
+  for (Module* child : children_) child->parent_ = nullptr;
+}
+
+std::string Module::path() const { return parent_ == nullptr ? name_ : joined(parent_->path(), name_); }
+
+void Module::check_name(const std::string& name) const {
+  const auto complain = [&](const std::string& given, const char* needed, const char* hint) {
+    fail_nowhere("module", {.given = given, .needed = needed, .hint = hint});
+  };
+  if (name.empty()) complain("an empty name in " + type_name(*this), "a name", "nn::Child<nn::Linear> head{*this, \"head\", …}");
+  if (name.find('.') != std::string::npos)
+    complain("name \"" + name + "\" has a dot", "a name without one", "paths are made of names joined by dots");
+  const bool taken = std::any_of(children_.begin(), children_.end(), [&](const Module* m) { return m->name_ == name; }) ||
+                     std::any_of(parameters_.begin(), parameters_.end(), [&](const Parameter* p) { return p->name() == name; });
+  if (taken)
+    complain("name \"" + name + "\" is taken in " + type_name(*this), "a name of its own",
+             "two children of one parent may not share a name");
+}
+
+void Module::adopt(Module& child, std::string name) {
+  check_name(name);
+  child.parent_ = this;
+  child.name_ = std::move(name);
+  children_.push_back(&child);
+}
+
+void Module::adopt(Parameter& parameter, const std::string& name) {
+  check_name(name);
+  parameters_.push_back(&parameter);
+}
+
+ParameterList Module::parameters() const {
+  ParameterList list;
+  collect({}, list);
+  return list;
+}
+
+void Module::collect(const std::string& prefix, ParameterList& to) const {
+  for (const Parameter* p : parameters_) to.add(joined(prefix, p->name()), *p);
+  for (const Module* child : children_) child->collect(joined(prefix, child->name_), to);
+}
+
+void Module::set_frozen(bool frozen) {
+  for (Parameter* p : parameters_) frozen ? p->freeze() : p->unfreeze();
+  for (Module* child : children_) child->set_frozen(frozen);
+}
+
+void Module::set_quiet(bool quiet) {
+  quiet_ = quiet;
+  for (Module* child : children_) child->set_quiet(quiet);
+}
+
+bool Module::is_training() const { return !quiet_ && unroll::is_training(); }
+
+void Module::to(DType dtype) {
+  if (!is_floating(dtype)) fail_nowhere("module", {.given = "to(i64)", .needed = "f32 or f64", .hint = {}});
+  for (Parameter* p : parameters_) p->change_dtype(dtype);
+  for (Module* child : children_) child->to(dtype);
+}
+
+DType Module::dtype() const {
+  if (!parameters_.empty()) return parameters_.front()->dtype();
+  for (const Module* child : children_)
+    if (!child->parameters_.empty() || !child->children_.empty()) return child->dtype();
+  return f32;
+}
+
+std::string Module::describe() const {
+  std::string text = type_name(*this) + "  " + std::to_string(parameters().elements()) + " parameters\n";
+  describe("  ", text);
+  return text;
+}
+
+void Module::describe(const std::string& indent, std::string& to) const {
+  for (const Parameter* p : parameters_)
+    to += indent + p->name() + "  " + unroll::describe(*p) + (p->is_frozen() ? "  frozen" : "") + "\n";
+  for (const Module* child : children_) {
+    to += indent + child->name_ + "  " + type_name(*child) + "  " + std::to_string(child->parameters().elements()) + " parameters\n";
+    child->describe(indent + "  ", to);
+  }
+}
+
+Parameter::Parameter(Module& owner, std::string name, const Shape& shape, const init::Init& init)
+    : owner_(owner), name_(std::move(name)), info_(std::make_shared<detail::LeafInfo>()) {
+  info_->owner = this;
+  info_->path_of = [](const void* self) { return static_cast<const Parameter*>(self)->path(); };
+  info_->changed_by = "initialisation";
+  static_cast<Tensor&>(*this) = detail::make_leaf(shape, f32, info_);
+  detail::overwrite(*this, init(shape, f32, default_rng()), "initialisation");
+  owner.adopt(*this, name_);
+}
+
+Parameter::~Parameter() {
+  info_->last_path = path();
+  info_->owner = nullptr;
+  std::erase(owner_.parameters_, this);
+}
+
+std::string Parameter::path() const { return joined(owner_.path(), name_); }
+
+void Parameter::freeze() { header()->flags |= detail::Header::frozen; }
+
+void Parameter::unfreeze() { header()->flags = static_cast<std::uint8_t>(header()->flags & ~detail::Header::frozen); }
+
+void Parameter::assign(const Tensor& values) {
+  detail::require_defined("assign", "values", values);
+  detail::overwrite(*this, values, "assignment");
+}
+
+void Parameter::change_dtype(DType wanted) {
+  if (dtype() == wanted) return;
+  const bool frozen = is_frozen();
+  Tensor changed = detail::make_leaf(shape(), wanted, info_);
+  detail::overwrite(changed, unroll::detach(*this).to(wanted), "change of dtype");
+  static_cast<Tensor&>(*this) = changed;
+  if (frozen) freeze();
+}
+
+void copy_values(const Module& from, Module& to) {
+  const ParameterList source = from.parameters();
+  const ParameterList target = to.parameters();
+  std::vector<const Tensor*> values;
+  for (const auto& [path, tensor] : target) {
+    const auto found = std::find_if(source.begin(), source.end(), [&](const auto& e) { return e.path == path; });
+    if (source.size() != target.size() || found == source.end() || found->tensor.shape() != tensor.shape() ||
+        found->tensor.dtype() != tensor.dtype())
+      fail_nowhere("copy_values", {.given = path + " " + unroll::describe(tensor) + " against " +
+                                            (found == source.end() ? std::string("nothing of that path") : unroll::describe(found->tensor)),
+                                   .needed = "two models of equal paths, shapes and dtypes",
+                                   .hint = "Model twin(model.options)"});
+    values.push_back(&found->tensor);
+  }
+  std::size_t i = 0;
+  for (const auto& entry : target) detail::overwrite(entry.tensor, *values[i++], "copy_values");
+}
+
+void require_size(const char* operation, const char* name, Index value, const char* hint) {
+  if (value <= 0)
+    fail_nowhere(operation, {.given = std::string(name) + " is " + std::to_string(value),
+                             .needed = std::string(name) + " > 0", .hint = hint});
+}
+
+}  // namespace unroll::nn

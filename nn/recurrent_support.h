@@ -1,0 +1,46 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include <unroll/autograd/tensor.h>
+
+// What the lifter needs and no template decides.
+namespace unroll::nn::detail {
+
+// Which rows of a batch of sequences are valid at which steps.
+class Lengths {
+ public:
+  Lengths() = default;  // all steps of all rows
+  // Throws unless there is a length in 0 … T for every row of x [T, B, F].
+  Lengths(std::span<const Index> lengths, const Tensor& x);
+
+  bool given() const { return mask_.defined(); }
+  bool all_valid(Index step) const { return !given() || step < shortest_; }
+  bool none_valid(Index step) const { return given() && step >= longest_; }
+  // x [T, B, F] with zeros where a step is not valid, whatever stood there.
+  Tensor zero_padded(const Tensor& x) const;
+  // `then` in rows that are valid at a step, `otherwise` (0 where it is undefined) in the others. Chosen, not
+  // multiplied: NaN in what is not chosen leaves no trace.
+  Tensor choose(Index step, const Tensor& then, const Tensor& otherwise = {}) const;
+
+ private:
+  Index shortest_ = 0;
+  Index longest_ = 0;
+  Tensor mask_;  // [T, B], 1 where valid
+};
+
+// A layer's input: [T, B, F].
+void check_sequence(const Tensor& x);
+
+// Throws for a tensor of an initial state that a recorded operation could not take: undefined, or of a tape
+// that has ended. `kind` is the layer's ("lstm"), `name` the tensor's ("initial.forward[0].h").
+void check_initial(const char* kind, const std::string& name, const Tensor& x, Index batch);
+
+void check_state_size(const char* kind, const char* direction, std::size_t given, Index layers);
+
+// The size of a wrapped cell: set by the layer, or the same by the user.
+void set_size(const char* kind, const char* name, Index& of_cell, Index wanted);
+
+}  // namespace unroll::nn::detail

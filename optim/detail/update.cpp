@@ -1,0 +1,140 @@
+#include <unroll/optim/detail/update.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include <unroll/autograd/parallel.h>
+#include <unroll/autograd/simd/packet.h>
+
+#define UNROLL_SIMD_BODY <unroll/optim/detail/update_kernels.h>
+#include <unroll/autograd/simd/for_each_isa.h>
+
+namespace unroll::optim::detail {
+namespace {
+
+using unroll::detail::data;
+
+template <class T>
+using Kernel = void (*)(const Update&, Index, const T*, T*, T*, T*);
+
+template <class T>
+Kernel<T> kernel_of(Rule rule) {
+  using namespace simd;
+  switch (rule) {
+    case Rule::plain:
+      return &dispatch(baseline::update<T, baseline::plain_loop<T>>, avx2::update<T, avx2::plain_loop<T>>,
+                       avx512::update<T, avx512::plain_loop<T>>);
+    case Rule::momentum:
+      return &dispatch(baseline::update<T, baseline::momentum_loop<T>>, avx2::update<T, avx2::momentum_loop<T>>,
+                       avx512::update<T, avx512::momentum_loop<T>>);
+    case Rule::adam: break;
+  }
+  return &dispatch(baseline::update<T, baseline::adam_loop<T>>, avx2::update<T, avx2::adam_loop<T>>,
+                   avx512::update<T, avx512::adam_loop<T>>);
+}
+
+// The gradient of rows that have none.
+template <class T>
+constexpr std::array<T, 2048> no_gradient{};
+
+// A job with its arrays as T.
+template <class T>
+struct Pass {
+  explicit Pass(const Job& j)
+      : job(j),
+        kernel(kernel_of<T>(j.rule)),
+        g(data<T>(j.gradient)),
+        p(data<T>(j.parameter)),
+        m(j.first.defined() ? data<T>(j.first) : nullptr),
+        v(j.second.defined() ? data<T>(j.second) : nullptr),
+        columns(j.sparse ? j.parameter.size(-1) : 0) {}
+
+  void step(Index at, Index n, const T* gradient) const {
+    kernel(job.update, n, gradient, p + at, m != nullptr ? m + at : nullptr, v != nullptr ? v + at : nullptr);
+  }
+
+  // Elements begin … end - 1 of the rows that are there.
+  void some_rows(Index begin, Index end) const {
+    for (Index i = begin, n; i < end; i += n) {
+      const Index row = i / columns;
+      n = std::min(end, (row + 1) * columns) - i;
+      step(job.ids[static_cast<std::size_t>(row)] * columns + i % columns, n, g + i);
+    }
+  }
+
+  // Elements begin … end - 1 of the table.
+  void all_rows(Index begin, Index end) const {
+    auto next = std::lower_bound(job.ids.begin(), job.ids.end(), begin / columns);
+    for (Index i = begin, n; i < end; i += n) {
+      const Index row = i / columns;
+      if (next != job.ids.end() && *next == row) {
+        n = std::min(end, (row + 1) * columns) - i;
+        step(i, n, g + (next - job.ids.begin()) * columns + i % columns);
+        ++next;
+      } else {
+        const Index stop = next == job.ids.end() ? end : std::min(end, *next * columns);
+        n = std::min(stop - i, std::ssize(no_gradient<T>));
+        step(i, n, no_gradient<T>.data());
+      }
+    }
+  }
+
+  void operator()(Index begin, Index end) const {
+    if (!job.sparse)
+      step(begin, end - begin, g + begin);
+    else if (job.all_rows)
+      all_rows(begin, end);
+    else
+      some_rows(begin, end);
+  }
+
+  const Job& job;
+  Kernel<T> kernel;
+  const T* g;
+  T* p;
+  T* m;
+  T* v;
+  Index columns;
+};
+
+constexpr Index grain = 32768;  // elements of a task; the arrays of one fit the second-level cache
+constexpr Index line = 64;      // a parameter starts at a multiple of so many, so that tasks cut at cache lines
+
+Index elements_of(const Job& job) {
+  return job.sparse && !job.all_rows ? job.gradient.size() : job.parameter.size();
+}
+
+}  // namespace
+
+std::span<const std::string_view> moment_names(Rule rule) {
+  static constexpr std::array<std::string_view, 1> momentum{"momentum"};
+  static constexpr std::array<std::string_view, 2> adam{"first", "second"};
+  if (rule == Rule::adam) return adam;
+  if (rule == Rule::momentum) return momentum;
+  return {};
+}
+
+void run(std::span<const Job> jobs) {
+  // All parameters one after another, cut without regard to where one ends: many small ones make one task.
+  std::vector<Index> starts;
+  starts.reserve(jobs.size());
+  Index total = 0;
+  for (const Job& job : jobs) {
+    starts.push_back(total);
+    total += (elements_of(job) + line - 1) / line * line;
+  }
+  unroll::detail::parallel_for(total, grain, [&](Index begin, Index end) {
+    auto k = static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin()) - 1;
+    for (; k < jobs.size() && starts[k] < end; ++k) {
+      const Job& job = jobs[k];
+      const Index from = std::max<Index>(begin - starts[k], 0);
+      const Index to = std::min(end - starts[k], elements_of(job));
+      if (from >= to) continue;
+      visit_floating(job.parameter.dtype(), [&]<class T>(T) { Pass<T>(job)(from, to); });
+    }
+  });
+}
+
+}  // namespace unroll::optim::detail

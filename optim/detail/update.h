@@ -1,0 +1,53 @@
+#pragma once
+
+#include <limits>
+#include <span>
+#include <string_view>
+
+#include <unroll/autograd/tensor.h>
+
+namespace unroll::optim::detail {
+
+// How a parameter p, its gradient g and its moments become the next ones, element by element. First
+// of all, in any rule, g = clamp(scale · g, -limit, limit) + decay · p.
+//   plain     p -= rate · g
+//   momentum  m = beta1 · m + g;  p -= rate · (of_gradient · g + of_first · m)
+//   adam      m = beta1 · m + (1 - beta1) · g;  v = beta2 · v + (1 - beta2) · g²
+//             p = keep · p - rate · m / (root · √v + epsilon)
+enum class Rule { plain, momentum, adam };
+
+struct Update {
+  double rate = 0;
+  double scale = 1;
+  double limit = std::numeric_limits<double>::infinity();
+  double decay = 0;
+  double beta1 = 0;
+  double beta2 = 0;
+  double of_gradient = 0;
+  double of_first = 1;
+  double keep = 1;
+  double root = 1;
+  double epsilon = 0;
+};
+
+// What a parameter's moments are called where they are saved; as many as the rule has.
+std::span<const std::string_view> moment_names(Rule rule);
+
+// The update of one parameter. The gradient is dense, or holds the rows `ids` of a table; then either
+// only these rows are updated, or all, the others with a gradient of zero.
+struct Job {
+  Rule rule = Rule::plain;
+  Update update = {};
+  Tensor parameter = {};
+  Tensor gradient = {};  // dense elements, of the parameter's dtype
+  Tensor first = {};
+  Tensor second = {};
+  std::span<const Index> ids = {};
+  bool sparse = false;
+  bool all_rows = true;
+};
+
+// One pass over memory for all of them, on all threads; the same bits on any number.
+void run(std::span<const Job> jobs);
+
+}  // namespace unroll::optim::detail

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <unroll/autograd/autograd.h>
+
+// Derivatives by differences in double, for judging derivatives that were computed.
+namespace unroll::test {
+
+using Function = std::function<Tensor(std::span<const Tensor>)>;
+
+// Σ w · f(x), all in f64.
+double weighted(const Tensor& y, const Tensor& w);
+
+// Gradient of Σ w · f with respect to inputs[which], by central differences at h, h/2 and h/4 that are
+// extrapolated twice (error of order h⁶); `error` is what the last extrapolation still changed.
+struct NumericGradient {
+  Tensor gradient = {};
+  double error = 0;
+};
+NumericGradient numeric_gradient(const Function& f, std::span<const Tensor> inputs, std::size_t which,
+                                 const Tensor& w, double h = 0.02);
+
+// |a - b| <= relative · max(|a|, |b|, a hundredth of the largest of all, 1e-4 of `scale`): a
+// component that cancels is judged beside its neighbours. Empty where it holds, else what is wrong.
+struct Agreement {
+  double relative = 1e-7;
+  double scale = 1;
+};
+std::string disagreement(const Tensor& a, const Tensor& b, const Agreement& agreement);
+
+// A weight for every element, of either sign and never near 0.
+Tensor random_weights(const Shape& shape, Rng& rng, DType dtype = f64);
+
+// The same values where elements do not lie one after another: last axis with gaps, or transposed.
+Tensor with_gaps(const Tensor& x);
+
+// A copy with one element replaced.
+Tensor with_element(const Tensor& x, Index at, double value);
+std::vector<double> values(const Tensor& x);
+
+}  // namespace unroll::test
