@@ -39,7 +39,7 @@ std::vector<const Operation*> registered_operations() {
 
 namespace detail {
 
-bool is_recording(std::string_view operation, std::span<const Tensor* const> inputs) {
+bool is_recording(const char* operation, std::span<const Tensor* const> inputs) {
   Recording* tape = tapes.current;
   bool any = false;
   for (const Tensor* x : inputs) {

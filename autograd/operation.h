@@ -79,7 +79,7 @@ std::vector<const Operation*> registered_operations();
 namespace detail {
 
 // Whether a tape would record an operation on these operands. Throws for a history on another tape.
-bool is_recording(std::string_view operation, std::span<const Tensor* const> inputs);
+bool is_recording(const char* operation, std::span<const Tensor* const> inputs);
 
 // Records one call, where an input has history on the current tape; `saved` is what the rule may read,
 // attributes are any trivially copyable struct.

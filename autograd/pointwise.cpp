@@ -31,8 +31,26 @@ simd::PointwiseKernel kernel_of(const PointwiseTable& table, DType dtype) {
 }
 
 bool same_extents(const Header& a, const Header& b) {
-  return a.rank == b.rank && std::memcmp(a.extents(), b.extents(), a.rank * sizeof(Index)) == 0;
+  if (a.rank != b.rank) return false;
+  for (std::uint8_t i = 0; i < a.rank; ++i)
+    if (a.extents()[i] != b.extents()[i]) return false;
+  return true;
 }
+
+// Room for operands that costs nothing until they are there: one-element calls are counted in nanoseconds.
+template <class T, std::size_t N>
+class Room {
+ public:
+  T& put(std::size_t k, const T& value) { return *std::construct_at(data() + k, value); }
+  T* data() { return reinterpret_cast<T*>(bytes_); }
+
+ private:
+  static_assert(std::is_trivially_destructible_v<T>);
+  alignas(T) std::byte bytes_[N * sizeof(T)];
+};
+
+// A small call with everything dense and of one shape.
+constexpr Index small = 2 * task_elements;
 
 // One kernel call over `rows` by `columns`, in tasks where it is large.
 void run_block(const PointwiseTable& table, simd::PointwiseKernel kernel, const void* f, std::size_t bytes, Index rows,
@@ -78,7 +96,10 @@ class Loop {
       bool alike = true;
       for (int k = 0; k < operands_ && alike; ++k) {
         const auto& s = strides_[static_cast<std::size_t>(k)];
-        alike = extents_[at] == 1 || extents_[at + 1] == 1 || s[at] == s[at + 1] * extents_[at + 1];
+        if (extents_[at + 1] == 1)
+          alike = i + 2 < rank_ || s[at] <= 1;  // packets take the last axis to have no gaps
+        else
+          alike = extents_[at] == 1 || s[at] == s[at + 1] * extents_[at + 1];
       }
       if (!alike) continue;
       for (int k = 0; k < operands_; ++k) {
@@ -250,7 +271,7 @@ void record_pointwise(const Operation& operation, const void* f, const Tensor* c
     if (!broadcast(shape, inputs[k]->shape(), wider)) fail_shapes(operation, inputs, table.inputs);
     shape = wider;
   }
-  std::array<Header*, max_in> in;
+  std::array<Header*, max_in> in{};
   std::array<OutputBlock, max_out> out;
   for (int k = 0; k < table.inputs; ++k) in[static_cast<std::size_t>(k)] = inputs[k]->header();
   for (int k = 0; k < table.outputs; ++k) {
@@ -267,7 +288,7 @@ void derivative_recorded(Backward& b) {
   const auto ni = static_cast<std::size_t>(table.inputs);
   const auto no = static_cast<std::size_t>(table.outputs);
   std::array<Tensor, max_in> operands;
-  std::array<const Tensor*, max_in> in;
+  std::array<const Tensor*, max_in> in{};
   std::array<Tensor, max_out> out;
   for (std::size_t k = 0; k < ni; ++k) operands[k] = b.saved(static_cast<Index>(k));
   for (std::size_t k = 0; k < no; ++k) {
@@ -288,6 +309,50 @@ bool overlaps_earlier(const OutputBlock* out, std::size_t k) {
         out[j].header->data != out[k].header->data)
       return true;
   return false;
+}
+
+// In place, for small dense operands of one shape whose gradients are plain buffers. Does nothing and
+// returns false for any other.
+bool derivative_small(Backward& b) {
+  const PointwiseTable& table = *b.node().operation->pointwise->gradient;
+  const Node& node = b.node();
+  GradientPass& pass = b.pass();
+  Recording& tape = pass.tape();
+  const auto ni = static_cast<std::size_t>(table.outputs);
+  const auto no = static_cast<std::size_t>(table.inputs) - ni;
+  Header** saved = tape.saved_of(node);
+  const std::uint32_t* values = tape.inputs_of(node);
+  const Header& like = *saved[0];
+  if (like.size > small) return false;
+  Room<PointwiseInput, max_in> in;
+  Room<PointwiseOutput, max_out> out;
+  std::array<Slot*, max_out> slots;
+  for (std::size_t k = 0; k < no; ++k) {
+    const Header* g = pass.slot(node.first_output + static_cast<std::uint32_t>(k)).buffer;
+    if (g == nullptr || !g->is(Header::dense) || !same_extents(*g, like)) return false;
+    in.put(ni + k, {.data = g->data});
+  }
+  for (std::size_t k = 0; k < ni; ++k) {
+    const Header& x = *saved[k];
+    if (!x.is(Header::dense) || !same_extents(x, like)) return false;
+    in.put(k, {.data = x.data});
+    slots[k] = pass.needs(values[k]) ? pass.plain_slot(values[k]) : nullptr;
+    if (slots[k] == nullptr && pass.needs(values[k])) return false;
+  }
+  for (std::size_t k = 0; k < ni; ++k) {
+    PointwiseOutput& o = out.put(k, {});
+    if (slots[k] == nullptr) continue;
+    if (slots[k]->buffer == nullptr) {
+      slots[k]->buffer = empty_like(like).surrender();
+      slots[k]->set(Slot::full);
+    } else {
+      o.accumulate = true;
+    }
+    o.data = slots[k]->buffer->data;
+    o.whole_packets = true;
+  }
+  if (like.size > 0) kernel_of(table, like.dtype)(node.payload, 1, like.size, in.data(), out.data());
+  return true;
 }
 
 // In place: one fused pass writes or adds to every input's gradient where it belongs. An input that was
@@ -313,9 +378,7 @@ void derivative_in_place(Backward& b) {
   }
   std::array<Destination, max_out> to;
   std::array<Tensor, max_out> full;
-  bool simple = true;
   for (std::size_t k = 0; k < ni; ++k) {
-    simple = simple && in[k]->is(Header::dense) && same_extents(*in[k], *shape_of);
     if (!pass.needs(values[k])) continue;
     if (same_extents(*in[k], *shape_of)) {
       to[k] = pass.destination(values[k]);
@@ -325,22 +388,8 @@ void derivative_in_place(Backward& b) {
       full[k] = empty_like(*shape_of);
       out[k] = {full[k].header(), false};
     }
-    simple = simple && out[k].header->is(Header::dense);
   }
-  for (std::size_t k = 0; k < no; ++k) simple = simple && in[ni + k] != nullptr && in[ni + k]->is(Header::dense);
-
-  if (simple && shape_of->size <= 2 * task_elements) {
-    std::array<PointwiseInput, max_in> i;
-    std::array<PointwiseOutput, max_out> o;
-    for (std::size_t k = 0; k < ni + no; ++k) i[k].data = in[k]->data;
-    for (std::size_t k = 0; k < ni; ++k)
-      if (out[k].header != nullptr)
-        o[k] = {.data = out[k].header->data, .row_stride = 0, .accumulate = out[k].accumulate,
-                .whole_packets = out[k].header->owner == nullptr};
-    kernel_of(table, dtype)(node.payload, 1, shape_of->size, i.data(), o.data());
-  } else {
-    run(table, node.payload, dtype, Shape({shape_of->extents(), shape_of->rank}), in.data(), out.data());
-  }
+  run(table, node.payload, dtype, Shape({shape_of->extents(), shape_of->rank}), in.data(), out.data());
   for (std::size_t k = 0; k < ni; ++k) {
     if (!full[k].defined()) continue;
     if (to[k].buffer.defined())
@@ -361,19 +410,18 @@ void pointwise_apply(const Operation& operation, const void* f, const Tensor* co
   const PointwiseTable& table = *operation.pointwise;
   const Header* first = inputs[0]->header();
   bool simple = first != nullptr && first->is(Header::dense) && is_floating(first->dtype) &&
-                first->size <= 2 * task_elements && first->size > 0;
+                first->size <= small && first->size > 0;
   for (int k = 1; k < table.inputs && simple; ++k) {
     const Header* x = inputs[k]->header();
     simple = x != nullptr && x->dtype == first->dtype && x->is(Header::dense) && same_extents(*first, *x);
   }
   if (simple) {
-    std::array<PointwiseInput, max_in> i;
-    std::array<PointwiseOutput, max_out> o;
-    for (int k = 0; k < table.inputs; ++k) i[static_cast<std::size_t>(k)].data = inputs[k]->header()->data;
+    Room<PointwiseInput, max_in> i;
+    Room<PointwiseOutput, max_out> o;
+    for (int k = 0; k < table.inputs; ++k) i.put(static_cast<std::size_t>(k), {.data = inputs[k]->header()->data});
     for (int k = 0; k < table.outputs; ++k) {
       outputs[k] = empty_like(*first);
-      o[static_cast<std::size_t>(k)] = {.data = outputs[k].header()->data, .row_stride = 0, .accumulate = false,
-                                        .whole_packets = true};
+      o.put(static_cast<std::size_t>(k), {.data = outputs[k].header()->data, .whole_packets = true});
     }
     kernel_of(table, first->dtype)(f, 1, first->size, i.data(), o.data());
   } else {
@@ -390,7 +438,7 @@ void pointwise_derivative(Backward& b) {
                           .hint = "write it with operations instead: their derivatives go on for ever"});
   if (b.differentiable())
     derivative_recorded(b);
-  else
+  else if (!derivative_small(b))
     derivative_in_place(b);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include <unroll/autograd/detail/padded_weights.h>
 #include <unroll/autograd/ops/dropout.h>
 #include <unroll/autograd/ops/join.h>
 #include <unroll/nn/cell.h>
@@ -14,8 +15,8 @@ namespace unroll::nn {
 // States of a layer's cells, by name: state.forward[layer], state.backward[layer]. Empty: initial states.
 template <class S>
 struct RecurrentState {
-  std::vector<S> forward;
-  std::vector<S> backward;
+  std::vector<S> forward = {};
+  std::vector<S> backward = {};
 };
 
 // The lifter: makes a layer of any cell. Runs it over time, stacks layers, runs a second direction and
@@ -176,6 +177,7 @@ auto Recurrent<C>::operator()(const Tensor& x, const Call& call) const -> Output
   State state = starting_state(call.initial, x.size(1));
   const Scope here(*this);
   const detail::Lengths lengths = call.lengths.empty() && x.size(1) != 0 ? detail::Lengths() : detail::Lengths(call.lengths, x);
+  const unroll::detail::KeepWeights keep;
   Tensor y = lengths.zero_padded(x);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (i > 0 && is_training()) y = dropout(y, options.dropout);

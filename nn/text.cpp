@@ -1,13 +1,12 @@
+#include <unroll/autograd/create.h>
+#include <unroll/autograd/detail/strided.h>
+#include <unroll/nn/detail/file.h>
+#include <unroll/nn/detail/utf8.h>
 #include <unroll/nn/text.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-
-#include <unroll/autograd/create.h>
-#include <unroll/autograd/detail/strided.h>
-#include <unroll/nn/detail/file.h>
-#include <unroll/nn/detail/utf8.h>
 
 namespace unroll::nn {
 namespace {
@@ -34,7 +33,8 @@ std::string symbol(std::uint32_t code) {
   return text;
 }
 
-[[noreturn]] void fail_text(const std::string& given, const std::string& needed, const std::string& hint = {}) {
+[[noreturn]] void fail_text(const std::string& given, const std::string& needed,
+                            const std::string& hint = {}) {
   fail_nowhere("text", {.given = given, .needed = needed, .hint = hint});
 }
 
@@ -50,26 +50,25 @@ Index hexadecimal_value(char c) {
 
 }  // namespace
 
-void Vocabulary::add(std::uint32_t code, Index at) {
-  if (std::find(codes_.begin(), codes_.end(), code) != codes_.end())
-    fail_vocabulary("symbol " + printable(symbol(code)) + " comes twice, the second time as number " + std::to_string(at),
-                    "every symbol once");
-  codes_.push_back(code);
-}
-
 void Vocabulary::index() {
   sorted_.resize(codes_.size());
   std::iota(sorted_.begin(), sorted_.end(), 0U);
-  std::sort(sorted_.begin(), sorted_.end(), [&](std::uint32_t a, std::uint32_t b) { return codes_[a] < codes_[b]; });
-  ascii_.fill(0);
+  const auto code_of = [&](std::uint32_t id) { return codes_[id]; };
+  std::ranges::stable_sort(sorted_, {}, code_of);
+  const auto twice = std::ranges::adjacent_find(sorted_, {}, code_of);
+  if (twice != sorted_.end())
+    fail_vocabulary("symbol " + printable(symbol(codes_[*twice])) + " has the numbers " +
+                        std::to_string(twice[0]) + " and " + std::to_string(twice[1]),
+                    "every symbol once");
   for (std::size_t id = 0; id < codes_.size(); ++id)
     if (codes_[id] < ascii_.size()) ascii_[codes_[id]] = static_cast<Index>(id) + 1;
 }
 
 Index Vocabulary::find(std::uint32_t code) const {
   if (code < ascii_.size()) return ascii_[code] - 1;
-  const auto place = std::lower_bound(sorted_.begin(), sorted_.end(), code,
-                                      [&](std::uint32_t id, std::uint32_t wanted) { return codes_[id] < wanted; });
+  const auto place =
+      std::lower_bound(sorted_.begin(), sorted_.end(), code,
+                       [&](std::uint32_t id, std::uint32_t wanted) { return codes_[id] < wanted; });
   return place != sorted_.end() && codes_[*place] == code ? static_cast<Index>(*place) : -1;
 }
 
@@ -86,11 +85,11 @@ Vocabulary Vocabulary::of(std::string_view text) {
 Vocabulary Vocabulary::from_symbols(const std::vector<std::string>& symbols) {
   Vocabulary v;
   for (const std::string& s : symbols) {
-    const Index at = v.size();
     const auto c = s.empty() ? unroll::detail::Character{} : first_character(s);
     if (s.empty() || c.bytes != std::ssize(s))
-      fail_vocabulary("symbol " + std::to_string(at) + " is " + printable(s), "one character");
-    v.add(c.code, at);
+      fail_vocabulary("symbol " + std::to_string(v.size()) + " is " + printable(s),
+                      "one character");
+    v.codes_.push_back(c.code);
   }
   v.index();
   return v;
@@ -109,11 +108,12 @@ Vocabulary Vocabulary::from_escaped(std::string_view text) {
       bytes = rest.starts_with("\\\\") ? 2 : 4;
       if (bytes == 4) {
         if (!rest.starts_with("\\x") || high < 8 || low < 0)
-          fail_vocabulary("escape " + printable(rest) + " at byte " + std::to_string(at), "\\\\ or \\x80 … \\xff");
+          fail_vocabulary("escape " + printable(rest) + " at byte " + std::to_string(at),
+                          "\\\\ or \\x80 … \\xff");
         code = invalid_byte + static_cast<std::uint32_t>(16 * high + low);
       }
     }
-    v.add(code, v.size());
+    v.codes_.push_back(code);
     at += bytes;
   }
   v.index();
@@ -148,8 +148,9 @@ void Vocabulary::encode_each(std::string_view text, const Put& put) const {
   for_each_character(text, [&](std::uint32_t code, std::size_t at) {
     const Index id = find(code);
     if (id < 0)
-      fail_nowhere("encode", {.given = "character " + printable(symbol(code)) + " at byte " + std::to_string(at) +
-                                       " is not among the " + std::to_string(size()) + " of this vocabulary",
+      fail_nowhere("encode", {.given = "character " + printable(symbol(code)) + " at byte " +
+                                       std::to_string(at) + " is not among the " +
+                                       std::to_string(size()) + " of this vocabulary",
                               .needed = "characters of the text that it was made from",
                               .hint = "nn::Vocabulary::of(text) makes one that has them all"});
     put(id);
@@ -166,13 +167,17 @@ Tensor Vocabulary::encode(std::string_view text) const {
 std::string Vocabulary::decode(const Tensor& ids) const {
   unroll::detail::require_defined("decode", "ids", ids);
   if (ids.dtype() != i64)
-    fail_nowhere("decode", {.given = "ids " + describe(ids), .needed = "i64", .hint = "sample(logits, rng) or argmax(logits, -1) gives ids"});
+    fail_nowhere("decode", {.given = "ids " + describe(ids),
+                            .needed = "i64",
+                            .hint = "sample(logits, rng) or argmax(logits, -1) gives ids"});
   const Tensor dense = unroll::detail::dense_copy(ids);
   std::string text;
   for (const Index id : dense.span<Index>()) {
     if (id < 0 || id >= size())
-      fail_nowhere("decode", {.given = "id " + std::to_string(id), .needed = "0 … " + std::to_string(size() - 1) + ", the ids of this vocabulary",
-                              .hint = "is the vocabulary of the text that of the model?"});
+      fail_nowhere("decode",
+                   {.given = "id " + std::to_string(id),
+                    .needed = "0 … " + std::to_string(size() - 1) + ", the ids of this vocabulary",
+                    .hint = "is the vocabulary of the text that of the model?"});
     unroll::detail::append_character(codes_[static_cast<std::size_t>(id)], text);
   }
   return text;
@@ -182,9 +187,11 @@ Text Text::make(std::string_view text, std::shared_ptr<const Vocabulary> vocabul
   auto characters = std::make_shared<Characters>();
   if (vocabulary->size() <= 256) {
     characters->narrow.reserve(text.size());
-    vocabulary->encode_each(text, [&](Index id) { characters->narrow.push_back(static_cast<std::uint8_t>(id)); });
+    vocabulary->encode_each(
+        text, [&](Index id) { characters->narrow.push_back(static_cast<std::uint8_t>(id)); });
   } else {
-    vocabulary->encode_each(text, [&](Index id) { characters->wide.push_back(static_cast<std::uint32_t>(id)); });
+    vocabulary->encode_each(
+        text, [&](Index id) { characters->wide.push_back(static_cast<std::uint32_t>(id)); });
   }
   Text result;
   result.end_ = std::ssize(characters->narrow) + std::ssize(characters->wide);
@@ -227,7 +234,8 @@ void Text::copy_ids(Index from, Index count, Index* to, Index stride) const {
 }
 
 Index Text::operator[](Index i) const {
-  if (i < 0 || i >= size()) fail_text("character " + std::to_string(i), "0 … " + std::to_string(size() - 1));
+  if (i < 0 || i >= size())
+    fail_text("character " + std::to_string(i), "0 … " + std::to_string(size() - 1));
   Index id = 0;
   copy_ids(i, 1, &id, 1);
   return id;
@@ -240,7 +248,9 @@ Tensor Text::ids() const {
 }
 
 TextSplit Text::split(double fraction) const {
-  if (!(fraction > 0 && fraction < 1)) fail_text("split(" + std::to_string(fraction) + ")", "a fraction between 0 and 1", "text.split(0.9)");
+  if (!(fraction > 0 && fraction < 1))
+    fail_text("split(" + std::to_string(fraction) + ")", "a fraction between 0 and 1",
+              "text.split(0.9)");
   TextSplit parts{.train = *this, .valid = *this};
   const auto cut = begin_ + static_cast<Index>(std::floor(fraction * static_cast<double>(size())));
   parts.train.end_ = cut;
@@ -252,24 +262,32 @@ Windows Text::windows(const WindowOptions& options) const { return Windows(*this
 
 Windows::Windows(const Text& text, const WindowOptions& options) : text_(text), options_(options) {
   const auto complain = [](const std::string& given, const std::string& needed) {
-    fail_nowhere("windows", {.given = given, .needed = needed, .hint = "text.windows({.batch = 32, .steps = 64})"});
+    fail_nowhere(
+        "windows",
+        {.given = given, .needed = needed, .hint = "text.windows({.batch = 32, .steps = 64})"});
   };
   const auto [batch, steps, stride] = options;
   if (batch <= 0) complain("batch is " + std::to_string(batch), "batch > 0");
   if (steps <= 0) complain("steps is " + std::to_string(steps), "steps > 0");
-  if (stride < 0 || stride > steps) complain("stride is " + std::to_string(stride) + " with steps " + std::to_string(steps), "1 … steps, or 0 for steps");
+  if (stride < 0 || stride > steps)
+    complain("stride is " + std::to_string(stride) + " with steps " + std::to_string(steps),
+             "1 … steps, or 0 for steps");
   if (stride == 0) options_.stride = steps;
 
   Index wanted = 0;
-  const bool too_many = __builtin_mul_overflow(batch, steps, &wanted) || __builtin_add_overflow(wanted, 1, &wanted);
+  const bool too_many =
+      __builtin_mul_overflow(batch, steps, &wanted) || __builtin_add_overflow(wanted, 1, &wanted);
   if (too_many || text.size() < wanted) {
     const Index longest = (text.size() - 1) / batch;
     std::string hint = "longer text, or a smaller .batch";
     if (longest > 0) hint += " or .steps, which could be " + std::to_string(longest) + " here";
-    fail_nowhere("windows", {.given = "a text of " + std::to_string(text.size()) + " characters for batch " + std::to_string(batch) +
-                                      " and steps " + std::to_string(steps),
-                             .needed = too_many ? "smaller numbers" : "batch · steps + 1 = " + std::to_string(wanted) + " characters",
-                             .hint = hint});
+    fail_nowhere(
+        "windows",
+        {.given = "a text of " + std::to_string(text.size()) + " characters for batch " +
+                  std::to_string(batch) + " and steps " + std::to_string(steps),
+         .needed = too_many ? "smaller numbers"
+                            : "batch · steps + 1 = " + std::to_string(wanted) + " characters",
+         .hint = hint});
   }
   row_ = (text.size() - 1) / batch;
   count_ = (row_ - steps) / options_.stride + 1;
@@ -283,7 +301,8 @@ std::optional<Window> Windows::next() {
   for (Index b = 0; b < batch; ++b) {
     const Index from = b * row_ + position_ * options_.stride;
     text_.copy_ids(from, options_.steps, unroll::detail::data<Index>(window.inputs) + b, batch);
-    text_.copy_ids(from + 1, options_.steps, unroll::detail::data<Index>(window.targets) + b, batch);
+    text_.copy_ids(from + 1, options_.steps, unroll::detail::data<Index>(window.targets) + b,
+                   batch);
   }
   ++position_;
   return window;
@@ -291,7 +310,8 @@ std::optional<Window> Windows::next() {
 
 void Windows::set_position(Index position) {
   if (position < 0 || position > count_)
-    fail_nowhere("windows", {.given = "position " + std::to_string(position), .needed = "0 … " + std::to_string(count_),
+    fail_nowhere("windows", {.given = "position " + std::to_string(position),
+                             .needed = "0 … " + std::to_string(count_),
                              .hint = "is it the same text, batch and steps?"});
   position_ = position;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/autograd/tensor.h>
+
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -8,26 +10,26 @@
 #include <string_view>
 #include <vector>
 
-#include <unroll/autograd/tensor.h>
-
 namespace unroll::nn {
 
-// The characters a model knows, numbered from 0. A character is a Unicode code point of valid UTF-8, or a
-// single byte that is no part of such: any file can be encoded, and decodes back to the same bytes.
+// The characters a model knows, numbered from 0. A character is a Unicode code point of valid
+// UTF-8, or a single byte that is no part of such: any file can be encoded, and decodes back to the
+// same bytes.
 class Vocabulary {
  public:
   Vocabulary() = default;
   // Every character of a text, in the order of code points; invalid bytes come last.
   static Vocabulary of(std::string_view text);
-  // One character each, numbered as they come. Throws where one is not a single character, or comes twice.
+  // One character each, numbered as they come. Throws where one is not a single character, or comes
+  // twice.
   static Vocabulary from_symbols(const std::vector<std::string>& symbols);
   // What escaped() wrote.
   static Vocabulary from_escaped(std::string_view text);
 
   Index size() const { return std::ssize(codes_); }
   std::vector<std::string> symbols() const;
-  // All symbols in one string of valid UTF-8, for the metadata of a file: a backslash is written \\, an
-  // invalid byte \xff.
+  // All symbols in one string of valid UTF-8, for the metadata of a file: a backslash is written
+  // \\, an invalid byte \xff.
   std::string escaped() const;
 
   // Ids in i64 [n], one for each character. Throws for a character that is not in here.
@@ -40,7 +42,6 @@ class Vocabulary {
  private:
   friend class Text;
 
-  void add(std::uint32_t code, Index at);
   void index();
   Index find(std::uint32_t code) const;  // -1 where there is none
   // Calls put(id) for every character.
@@ -61,12 +62,12 @@ struct WindowOptions {
   Index stride = 0;  // from one window to the next, 1 … steps; 0: steps
 };
 
-// A text as the ids of its characters. Copies share them; an id takes one byte while the vocabulary has no
-// more than 256.
+// A text as the ids of its characters. Copies share them; an id takes one byte while the vocabulary
+// has no more than 256.
 class Text {
  public:
-  // A file or a pipe, with a vocabulary of its own or a given one. Nothing is cut off or changed: a BOM, CR,
-  // NUL and invalid bytes are characters. Throws for what cannot be read or is empty.
+  // A file or a pipe, with a vocabulary of its own or a given one. Nothing is cut off or changed: a
+  // BOM, CR, NUL and invalid bytes are characters. Throws for what cannot be read or is empty.
   static Text read(const std::string& path);
   static Text read(const std::string& path, const Vocabulary& vocabulary);
   static Text of(std::string_view text);
@@ -79,8 +80,8 @@ class Text {
   Tensor encode(std::string_view text) const { return vocabulary_->encode(text); }
   std::string decode(const Tensor& ids) const { return vocabulary_->decode(ids); }
 
-  // The first part, `fraction` of the characters rounded down, and the rest; both have the vocabulary of the
-  // whole. Throws unless 0 < fraction < 1.
+  // The first part, `fraction` of the characters rounded down, and the rest; both have the
+  // vocabulary of the whole. Throws unless 0 < fraction < 1.
   TextSplit split(double fraction) const;
   // Throws where the text is too short for one window: batch · steps + 1 characters are needed.
   Windows windows(const WindowOptions& options) const;
@@ -113,17 +114,18 @@ struct Window {
   Tensor targets;  // i64 [steps, batch]: the character after each
 };
 
-// A text cut for truncated back-propagation: row b of every window goes on where row b of the window before
-// ended (with stride = steps), so a state can be carried. What does not fill a last window is left out.
+// A text cut for truncated back-propagation: row b of every window goes on where row b of the
+// window before ended (with stride = steps), so a state can be carried. What does not fill a last
+// window is left out.
 class Windows {
  public:
   Windows(const Text& text, const WindowOptions& options);
 
   std::optional<Window> next();
   void rewind() { position_ = 0; }
-  Index size() const { return count_; }          // windows in all
-  Index position() const { return position_; }   // of the next window; size() at the end
-  void set_position(Index position);             // for checkpoints; throws unless 0 … size()
+  Index size() const { return count_; }         // windows in all
+  Index position() const { return position_; }  // of the next window; size() at the end
+  void set_position(Index position);            // for checkpoints; throws unless 0 … size()
   const WindowOptions& options() const { return options_; }
 
  private:

@@ -12,7 +12,12 @@ namespace {
 // Rows gathered for one product: bounds the memory, and is a fixed cut for the order of the sum.
 constexpr Index rows_at_once = 2048;
 
-Index row_count(const Tensor& x) { return x.rank() == 0 ? 1 : x.size() / std::max<Index>(1, x.size(-1)); }
+// Also where the rows have no elements.
+Index row_count(const Tensor& x) {
+  Index rows = 1;
+  for (Index i = 0; i + 1 < x.rank(); ++i) rows *= x.size(i);
+  return rows;
+}
 
 // The rows of several tensors under one another. Nothing is copied where they lie so already.
 Matrix gather(std::span<const Tensor> parts, Index rows, Tensor& hold) {

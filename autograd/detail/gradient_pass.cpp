@@ -321,6 +321,17 @@ void GradientPass::add(std::uint32_t value, const Tensor& gradient) {
     copy_elements(g, to.buffer);
 }
 
+Slot* GradientPass::plain_slot(std::uint32_t value) {
+  Slot& s = slots_[value];
+  if (s.buffer != nullptr) {
+    const bool plain = s.is(Slot::full) && !s.is(Slot::shared) && s.buffer->owner == nullptr &&
+                       s.buffer->is(Header::dense) && !s.buffer->is(Header::pinned);
+    return plain ? &s : nullptr;
+  }
+  const Value& v = tape_.values[value];
+  return v.is_leaf != 0 || tape_.nodes[v.origin].operation->flow == Flow::computes ? &s : nullptr;
+}
+
 bool GradientPass::owns_buffer(std::uint32_t value) const {
   const Slot& s = slots_[value];
   Rows rows;

@@ -72,6 +72,9 @@ class GradientPass {
   void defer_product(std::uint32_t value, const Tensor& a, const Tensor& g);
   void add_rows(std::uint32_t value, const Tensor& ids, const Tensor& rows);
   bool hand_over(std::uint32_t value, const Tensor& piece);
+  // The slot of a value whose gradient is a buffer of its own, and no other's, or is yet to be made;
+  // null where it may be a region, shared or waited for.
+  Slot* plain_slot(std::uint32_t value);
   // Whether the buffer of a value belongs to its slot alone and nothing waits to read it.
   bool owns_buffer(std::uint32_t value) const;
 

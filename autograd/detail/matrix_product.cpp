@@ -1,11 +1,13 @@
 #include <unroll/autograd/detail/matrix_product.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include <Eigen/Core>
 
 #include <unroll/autograd/detail/strided.h>
 #include <unroll/autograd/parallel.h>
+#include <unroll/autograd/simd/isa.h>
 
 #ifdef UNROLL_HAS_ONEDNN
 #include <dnnl.h>
@@ -118,12 +120,40 @@ Matrix as_matrix_2d(const Tensor& x, Tensor& hold) {
   return {hold.header()->data, extent[0], extent[1], extent[1], 1};
 }
 
+bool padding_pays(DType dtype, const Matrix& b, Index rows) {
+#ifdef UNROLL_HAS_ONEDNN
+  constexpr Index few_rows = 8;  // below, the product only streams through b
+  return dtype == f32 && b.column_stride == 1 && b.row_stride * 4 % 1024 == 0 && b.row_stride == b.columns &&
+         rows >= few_rows && b.rows > 8 && simd::active_isa() != simd::Isa::avx512;
+#else
+  static_cast<void>(dtype), static_cast<void>(b), static_cast<void>(rows);
+  return false;  // Eigen makes copies of its own
+#endif
+}
+
+Tensor padded_copy(DType dtype, const Matrix& b) {
+  constexpr Index room = 16;
+  const Tensor wide = empty({b.rows, b.columns + room}, dtype);
+  Tensor padded = make_view(*wide.header(), std::array{b.rows, b.columns}, std::array{b.columns + room, Index{1}}, 0);
+  const auto bytes = static_cast<Index>(element_bytes(dtype));
+  const std::byte* const from = b.data;
+  std::byte* const to = padded.header()->data;
+  parallel_for(b.rows, std::max<Index>(1, 65536 / std::max<Index>(1, b.columns)), [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i)
+      std::memcpy(to + i * (b.columns + room) * bytes, from + i * b.row_stride * bytes,
+                  static_cast<std::size_t>(b.columns * bytes));
+  });
+  return padded;
+}
+
 void multiply(DType dtype, const Matrix& a0, const Matrix& b0, bool accumulate, const Matrix& c0) {
   Matrix a = a0;
   Matrix b = b0;
   Matrix c = c0;
   if (c.rows == 0 || c.columns == 0) return;
   const std::size_t bytes = element_bytes(dtype);
+  Tensor hold;
+  if (padding_pays(dtype, b, c.rows)) b = as_matrix_2d(hold = padded_copy(dtype, b), hold);
   if (a.columns == 0) {
     for (Index i = 0; i < c.rows && !accumulate; ++i)
       std::fill_n(c.data + i * c.row_stride * static_cast<Index>(bytes), static_cast<std::size_t>(c.columns) * bytes,

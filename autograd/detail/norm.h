@@ -12,8 +12,13 @@ class NormSum {
   double norm() const;
 
  private:
-  double plain_ = 0;   // sum of squares of what squares well
-  double scaled_ = 0;  // sum of squares of x / 2^500 for what would overflow
+  // Sums of squares of blocks: of x · 2^500 where x² would underflow, of x, of x / 2^500 where it would overflow.
+  struct Sums {
+    double small = 0;
+    double plain = 0;
+    double large = 0;
+  };
+  Sums sums_;
 };
 
 }  // namespace unroll::detail

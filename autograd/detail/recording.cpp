@@ -149,7 +149,7 @@ void Recording::relabel() {
   labels.push_back({.path = path_, .step = static_cast<std::int32_t>(innermost_step())});
 }
 
-std::uint32_t Recording::leaf_value(Header* x, std::string_view operation) {
+std::uint32_t Recording::leaf_value(Header* x, const char* operation) {
   if (!leaf_table_.empty()) {
     const std::size_t mask = leaf_table_.size() - 1;
     for (std::size_t at = hash_of(x) & mask; leaf_table_[at] != 0; at = (at + 1) & mask) {
@@ -239,6 +239,7 @@ void Recording::release_history() {
   for (Leaf& leaf : leaves)
     if (Header* x = std::exchange(leaf.header, nullptr)) release(x);
   leaf_table_.clear();
+  padded_weights.clear();
 }
 
 void Recording::release_payloads() {

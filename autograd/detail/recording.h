@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <unroll/autograd/detail/padded_weights.h>
 #include <unroll/autograd/leaf.h>
 #include <unroll/autograd/scope.h>
 #include <unroll/autograd/tensor.h>
@@ -64,6 +65,7 @@ class Recording {
   std::vector<Label> labels;
   std::vector<std::string> paths;
   std::unordered_map<std::uint32_t, std::string> names;  // of values the user named
+  PaddedWeights padded_weights;
 
   std::uint64_t serial = 0;
   bool open = true;
@@ -82,7 +84,7 @@ class Recording {
 
   // The value x has on this tape, no_value for a constant. A leaf is entered at its first use. Throws
   // for a history on another tape, and for a leaf that was changed since it was first read.
-  std::uint32_t history(Header* x, std::string_view operation) {
+  std::uint32_t history(Header* x, const char* operation) {
     if (x->tape == serial) return x->value;
     if (x->is(Header::leaf)) return leaf_value(x, operation);
     if (x->tape == 0) return no_value;
@@ -110,7 +112,7 @@ class Recording {
   const Label& label_of(const Node& n) const { return labels[n.label]; }
 
  private:
-  std::uint32_t leaf_value(Header* x, std::string_view operation);
+  std::uint32_t leaf_value(Header* x, const char* operation);
   [[noreturn]] void fail_foreign(const Header& x, std::string_view operation) const;
   [[noreturn]] void fail_changed(const Header& x, std::string_view operation) const;
   std::byte* arena(std::size_t bytes);

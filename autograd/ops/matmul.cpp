@@ -1,6 +1,7 @@
 #include <unroll/autograd/ops/matmul.h>
 
 #include <unroll/autograd/backward.h>
+#include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/matrix_product.h>
 #include <unroll/autograd/ops/reduce.h>
 #include <unroll/autograd/ops/views.h>
@@ -13,8 +14,9 @@ using detail::Matrix;
 // The rows of x, whatever its rank.
 Tensor flat(const Tensor& x) {
   if (x.rank() == 2) return x;
-  const Index columns = x.size(-1);
-  return reshape(x, {columns == 0 ? 0 : x.size() / columns, columns});
+  Index rows = 1;  // also where they have no elements
+  for (Index i = 0; i + 1 < x.rank(); ++i) rows *= x.size(i);
+  return reshape(x, {rows, x.size(-1)});
 }
 
 // x [..., M×K], W [K×N], y [..., M×N]; input 2, where there is one, is added.
@@ -34,7 +36,7 @@ void product_derivative(Backward& b) {
   const Matrix gm = detail::as_matrix(g, hold_g);
   if (b.needs(0)) {
     const detail::Destination to = b.destination(0);
-    detail::multiply(g.dtype(), gm, detail::as_matrix_2d(W, hold_W).transposed(), to.accumulate,
+    detail::multiply(g.dtype(), gm, b.pass().tape().padded_weights.matrix_of(W, gm.rows, hold_W).transposed(), to.accumulate,
                      detail::as_matrix(to.buffer, hold_to));  // [M×K] += [M×N]·[K×N]ᵀ
   }
   if (b.needs(1)) {
@@ -92,8 +94,10 @@ Shape product_shape(std::string_view operation, const Tensor& x, const Tensor& W
 
 void product_into(const Tensor& x, const Tensor& W, bool accumulate, const Tensor& y) {
   Tensor hold_x, hold_W, hold_y;
-  detail::multiply(x.dtype(), detail::as_matrix(x, hold_x), detail::as_matrix_2d(W, hold_W), accumulate,
-                   detail::as_matrix(y, hold_y));  // [M×N] = [M×K]·[K×N]
+  const Matrix xm = detail::as_matrix(x, hold_x);
+  detail::PaddedWeights* const padded = detail::current_padded_weights();
+  const Matrix wm = padded != nullptr ? padded->matrix_of(W, xm.rows, hold_W) : detail::as_matrix_2d(W, hold_W);
+  detail::multiply(x.dtype(), xm, wm, accumulate, detail::as_matrix(y, hold_y));  // [M×N] = [M×K]·[K×N]
 }
 
 }  // namespace

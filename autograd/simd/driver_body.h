@@ -65,14 +65,15 @@ void drive_one(Stretch<T> stretch, const void* f, int inputs, int outputs, Index
   T* y[max_table_outputs];
   bool all_in_place = true;
   for (int i = 0; i < inputs; ++i) x[i] = reinterpret_cast<const T*>(in[i].data);
-  for (int k = 0; k < outputs; ++k) {
+  int k = 0;
+  do {  // there is at least one
     const bool in_place = out[k].whole_packets && !out[k].accumulate && out[k].data != nullptr;
     y[k] = in_place ? reinterpret_cast<T*>(out[k].data) : aside[k];
     all_in_place &= in_place;
-  }
+  } while (++k < outputs);
   stretch(f, columns, x, y);
   if (all_in_place) return;
-  for (int k = 0; k < outputs; ++k)
+  for (k = 0; k < outputs; ++k)
     if (y[k] == aside[k] && out[k].data != nullptr)
       put(aside[k], columns, out[k].accumulate, reinterpret_cast<T*>(out[k].data));
 }

@@ -19,12 +19,8 @@ Isa widest() {
 }
 
 Isa choose() {
-  const Isa best = widest();
-  const char* text = std::getenv("UNROLL_ISA");
-  if (text == nullptr) return best;
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
-    if (std::string_view(text) == name_of(isa) && isa < best) return isa;
-  return best;
+  const char* wish = std::getenv("UNROLL_ISA");
+  return wish == nullptr ? widest() : lowered(widest(), wish);
 }
 
 }  // namespace
@@ -32,6 +28,12 @@ Isa choose() {
 Isa active_isa() {
   static const Isa isa = choose();
   return isa;
+}
+
+Isa lowered(Isa widest, std::string_view wish) {
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
+    if (wish == name_of(isa) && isa < widest) return isa;
+  return widest;
 }
 
 bool has_isa(Isa isa) { return isa <= widest(); }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 namespace unroll::simd {
 
 // The instruction sets that kernels are compiled for. avx2 means AVX2 and FMA; avx512 means F, DQ,
@@ -10,6 +12,9 @@ inline constexpr int isa_count = 3;
 // The widest set that this processor and operating system have, found once. The environment
 // variable UNROLL_ISA=baseline|avx2|avx512 may lower it, never raise it; other values are ignored.
 Isa active_isa();
+
+// What UNROLL_ISA=wish makes of the widest set.
+Isa lowered(Isa widest, std::string_view wish);
 
 // Whether code compiled for `isa` can run here, whatever UNROLL_ISA says.
 bool has_isa(Isa isa);

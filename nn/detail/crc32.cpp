@@ -36,7 +36,8 @@ void Crc32::add(std::span<const std::byte> bytes) {
     r = 0;
     for (std::size_t k = 0; k < 8; ++k) r ^= tables[7 - k][(x >> (8 * k)) & 0xFF];
   }
-  for (const std::byte b : bytes) r = (r >> 8) ^ tables[0][(r ^ static_cast<std::uint32_t>(b)) & 0xFF];
+  for (const std::byte b : bytes)
+    r = (r >> 8) ^ tables[0][(r ^ static_cast<std::uint32_t>(b)) & 0xFF];
   state_ = r;
 }
 

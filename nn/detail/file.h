@@ -1,12 +1,12 @@
 #pragma once
 
+#include <unroll/autograd/index.h>
+
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <unroll/autograd/index.h>
 
 namespace unroll::detail {
 
@@ -51,7 +51,7 @@ class InputFile {
 std::string read_bytes(const std::string& operation, const std::string& path);
 
 // Throws for what the system refused: "[save] a/b: No space left on device (write); needed …".
-[[noreturn]] void fail_file(const std::string& operation, const std::string& path, const char* call, int error,
-                            const char* needed);
+[[noreturn]] void fail_file(const std::string& operation, const std::string& path, const char* call,
+                            int error, const char* needed);
 
 }  // namespace unroll::detail

@@ -5,7 +5,8 @@ namespace {
 
 constexpr std::size_t longest_printed = 160;  // bytes
 
-// How many bytes the character takes that begins with `lead`, and between which bounds the second one lies.
+// How many bytes the character takes that begins with `lead`, and between which bounds the second
+// one lies.
 struct Form {
   Index bytes = 1;
   std::uint32_t low = 0x80;
@@ -34,7 +35,9 @@ void append_escape(std::uint32_t byte, std::string& to) {
 }  // namespace
 
 Character first_character(std::string_view text) {
-  const auto byte = [&](Index i) -> std::uint32_t { return static_cast<unsigned char>(text[static_cast<std::size_t>(i)]); };
+  const auto byte = [&](Index i) -> std::uint32_t {
+    return static_cast<unsigned char>(text[static_cast<std::size_t>(i)]);
+  };
   const std::uint32_t lead = byte(0);
   if (lead < 0x80) return {.code = lead, .bytes = 1};
   const Character invalid{.code = invalid_byte + lead, .bytes = 1};

@@ -1,0 +1,33 @@
+#include <unroll/autograd/detail/padded_weights.h>
+
+#include <unroll/autograd/detail/recording.h>
+
+namespace unroll::detail {
+namespace {
+constinit thread_local PaddedWeights* kept_without_tape = nullptr;
+}
+
+Matrix PaddedWeights::matrix_of(const Tensor& W, Index rows, Tensor& hold) {
+  const Matrix m = as_matrix_2d(W, hold);
+  if (!padding_pays(W.dtype(), m, rows)) return m;
+  const std::uint32_t version = W.header()->block()->version;
+  for (Copy& copy : copies_) {
+    if (copy.weight.header() != W.header()) continue;
+    if (copy.version != version) {
+      copy.padded = padded_copy(W.dtype(), m);
+      copy.version = version;
+    }
+    return as_matrix_2d(copy.padded, hold);
+  }
+  copies_.push_back({.weight = W, .version = version, .padded = padded_copy(W.dtype(), m)});
+  return as_matrix_2d(copies_.back().padded, hold);
+}
+
+PaddedWeights* current_padded_weights() {
+  return tapes.current != nullptr ? &tapes.current->padded_weights : kept_without_tape;
+}
+
+KeepWeights::KeepWeights() : before_(kept_without_tape) { kept_without_tape = &weights_; }
+KeepWeights::~KeepWeights() { kept_without_tape = before_; }
+
+}  // namespace unroll::detail
