@@ -4,3 +4,4 @@
 // optimisers.
 #include <unroll/autograd/autograd.h>
 #include <unroll/nn/nn.h>
+#include <unroll/optim/optim.h>
