@@ -13,6 +13,7 @@ class GradientPass;
 struct Destination {
   Tensor buffer;
   bool accumulate = false;
+  bool read_by_others = false;  // by products that wait, or as the gradient of a sum above it
 };
 }  // namespace detail
 
@@ -46,6 +47,7 @@ class Backward {
 
   // Whether what the rule does is being recorded. The rest is for rules that work in place where it is not.
   bool differentiable() const;
+  // What upstream() returned before may be elsewhere afterwards.
   detail::Destination destination(Index input);
   // Whether the gradient of output 0 is the same memory as that of input 2: nothing is left to add.
   bool shares_gradient_with_third() const;

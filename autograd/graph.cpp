@@ -60,9 +60,13 @@ std::string in_quotes(std::string_view text) {
   return out + "\"";
 }
 
-std::string place_of(const Node& n) {
+// The operation, its time step, and the names that the user gave to what it makes.
+std::string label_of(const Node& n, const Snapshot& s) {
   std::string text = n.operation;
   if (n.step >= 0) text += "\nt=" + std::to_string(n.step);
+  for (const Index v : n.outputs)
+    if (const Value& made = s.values[static_cast<std::size_t>(v)]; !made.name.empty())
+      text += "\n" + made.name + " " + to_string(made.shape);
   return text;
 }
 
@@ -84,7 +88,7 @@ void put(Cluster& root, std::string_view path, std::size_t node) {
 
 void print(std::string& out, const Cluster& cluster, const std::string& path, const Snapshot& s, const std::string& indent) {
   for (const std::size_t n : cluster.nodes)
-    out += indent + "n" + std::to_string(n) + " [label=" + in_quotes(place_of(s.nodes[n])) + "];\n";
+    out += indent + "n" + std::to_string(n) + " [label=" + in_quotes(label_of(s.nodes[n], s)) + "];\n";
   for (const auto& [name, inner] : cluster.inside) {
     const std::string full = path.empty() ? name : path + "." + name;
     out += indent + "subgraph " + in_quotes("cluster_" + full) + " {\n" + indent + "  label=" + in_quotes(name) + ";\n";

@@ -60,21 +60,20 @@ void record(const Operation& operation, std::span<const Tensor* const> inputs, s
   }
   constexpr std::size_t few = 16;
   std::array<std::uint32_t, few> few_values;
-  std::vector<std::uint32_t> many_values;
-  std::uint32_t* values = few_values.data();
-  if (inputs.size() > few) {
-    many_values.resize(inputs.size());
-    values = many_values.data();
-  }
+  std::vector<std::uint32_t> many_values(inputs.size() > few ? inputs.size() : 0);
+  std::uint32_t* const values = inputs.size() > few ? many_values.data() : few_values.data();
   std::uint32_t any = no_value;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     any &= values[i] = inputs[i]->defined() ? tape->history(inputs[i]->header(), operation.name) : no_value;
   if (any == no_value) return;
 
-  std::vector<Header*> kept(saved.size());
-  std::transform(saved.begin(), saved.end(), kept.begin(), [](const Tensor* x) { return x->header(); });
-  std::vector<Header*> made(outputs.size());
-  std::transform(outputs.begin(), outputs.end(), made.begin(), [](const Tensor* x) { return x->header(); });
+  std::array<Header*, 256> headers;  // as many as a node can name
+  const auto headers_of = [](auto tensors, Header** to) {
+    std::transform(tensors.begin(), tensors.end(), to, [](const Tensor* x) { return x->header(); });
+    return std::span<Header* const>(to, tensors.size());
+  };
+  const auto kept = headers_of(saved, headers.data());
+  const auto made = headers_of(outputs, headers.data() + saved.size());
   std::byte* at = tape->push(&operation, {values, inputs.size()}, kept, attribute_bytes, made);
   if (attribute_bytes != 0) std::memcpy(at, attributes, attribute_bytes);
   if (tape->check_finite)

@@ -378,12 +378,20 @@ void derivative_in_place(Backward& b) {
   }
   std::array<Destination, max_out> to;
   std::array<Tensor, max_out> full;
+  bool read_by_others = false;
+  for (std::size_t k = 0; k < ni; ++k) {
+    if (!pass.needs(values[k]) || !same_extents(*in[k], *shape_of)) continue;
+    to[k] = pass.claim_destination(values[k]);
+    read_by_others = read_by_others || to[k].read_by_others;
+  }
+  if (read_by_others)  // one after the other, then; what is claimed must hold something until its turn
+    for (Destination& d : to) {
+      if (d.buffer.defined() && !d.accumulate) fill_elements(d.buffer, 0);
+      d = {};
+    }
   for (std::size_t k = 0; k < ni; ++k) {
     if (!pass.needs(values[k])) continue;
-    if (same_extents(*in[k], *shape_of)) {
-      to[k] = pass.destination(values[k]);
-      out[k] = {to[k].buffer.header(), to[k].accumulate};
-    }
+    if (to[k].buffer.defined()) out[k] = {to[k].buffer.header(), to[k].accumulate};
     if (out[k].header == nullptr || overlaps_earlier(out.data(), k)) {
       full[k] = empty_like(*shape_of);
       out[k] = {full[k].header(), false};

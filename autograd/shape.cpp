@@ -78,8 +78,8 @@ Index normalize_axis(std::string_view operation, Index axis, Index rank) {
 }
 
 bool broadcast(const Shape& a, const Shape& b, Shape& result) {
-  const Shape& longer = a.rank() >= b.rank() ? a : b;
-  const Shape& shorter = a.rank() >= b.rank() ? b : a;
+  const Shape longer = a.rank() >= b.rank() ? a : b;
+  const Shape shorter = a.rank() >= b.rank() ? b : a;
   result = longer;
   const Index shift = longer.rank() - shorter.rank();
   for (Index i = 0; i < shorter.rank(); ++i) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <exception>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -19,7 +20,9 @@ namespace detail {
 // Converts to anything: as many of these as an aggregate takes are its fields.
 struct AnyField {
   template <class T>
-  operator T() const;  // never defined
+  operator T() const {
+    std::terminate();  // never called; defined, since clang wants it for types without linkage
+  }
 };
 
 template <class S, class... Fields>

@@ -156,8 +156,7 @@ Gradients Tape::backward_into(const Tensor& loss, std::span<const std::uint32_t>
     bool retain;
     ~Close() {
       if (retain) return;
-      recording->open = false;
-      tapes.refresh();
+      detail::close_recording(*recording);
       recording->release_history();
     }
   } const close{recording_, options.retain};

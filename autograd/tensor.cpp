@@ -45,6 +45,9 @@ Header* new_header(std::uint8_t block_class, std::size_t rank) {
 
 Tensor new_dense(const Index* extents, std::size_t rank, Index size, DType dtype, std::size_t more = 0) {
   const std::size_t head = header_bytes(static_cast<Index>(rank), more);
+  constexpr Index most = Index{1} << 44;
+  if (size > most)
+    fail("tensor", {.given = to_string(Shape({extents, rank})), .needed = "at most 2^44 elements", .hint = {}});
   const std::size_t elements = static_cast<std::size_t>(std::max<Index>(size, 1));
   // 64 bytes are readable from every element on, so that packets need no masks.
   const std::size_t bytes = head + (elements - 1) * element_bytes(dtype) + line;
@@ -127,8 +130,9 @@ void mark_changed(const Tensor& leaf, const char* by, Index step) {
 void overwrite(const Tensor& leaf, const Tensor& values, const char* by, Index step) {
   if (leaf.shape() != values.shape() || leaf.dtype() != values.dtype())
     fail("assign", {.given = describe(values) + " for " + leaf_path(*leaf.header()) + " " + describe(leaf),
-                    .needed = "equal shapes and dtypes", .hint = "values.to(" + std::string(name_of(leaf.dtype())) + ")"});
-  copy_elements(values, leaf);
+                    .needed = "equal shapes and dtypes",
+                    .hint = leaf.dtype() == values.dtype() ? "" : "values.to(" + std::string(name_of(leaf.dtype())) + ")"});
+  copy_elements(dense_copy(values), leaf);  // dense: a view of the leaf itself would be read while it is written
   mark_changed(leaf, by, step);
 }
 

@@ -1,24 +1,48 @@
 #include <unroll/nn/module.h>
 
 #include <algorithm>
-#include <cxxabi.h>
+#include <cstdlib>
 #include <typeinfo>
+
+#include <cxxabi.h>
 
 #include <unroll/autograd/tape.h>
 
 namespace unroll::nn {
 namespace {
 
+// A type as a person would name it: without namespaces and what surrounds a local class, "List<Net>" of
+// unroll::nn::List<(anonymous namespace)::Net>.
+std::string without_scopes(std::string_view name) {
+  std::string text;
+  std::size_t word = 0;  // where the innermost name begins
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (name[i] == '(') {  // of an anonymous namespace, or the arguments of a function around a local class
+      for (int depth = 0; i < name.size(); ++i) {
+        depth += name[i] == '(' ? 1 : name[i] == ')' ? -1 : 0;
+        if (depth == 0) break;
+      }
+    } else if (name.substr(i, 2) == "::") {
+      text.resize(word);
+      ++i;
+    } else if (name[i] == '<' || name[i] == ',') {
+      text += name[i];
+      word = text.size();
+    } else if (name[i] != ' ') {
+      text += name[i];
+    }
+  }
+  return text;
+}
+
 // "CharModel" of unroll::nn::Child<CharModel>; what a person wrote.
 std::string type_name(const Module& module) {
   int status = 0;
   const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(typeid(module).name(), nullptr, nullptr, &status),
                                                     std::free);
-  std::string name = status == 0 ? text.get() : typeid(module).name();
-  constexpr std::string_view child = "unroll::nn::Child<";
-  if (name.starts_with(child)) name = name.substr(child.size(), name.size() - child.size() - 1);
-  const std::size_t scope = name.substr(0, name.find('<')).rfind("::");
-  return scope == std::string::npos ? name : name.substr(scope + 2);
+  const std::string name = without_scopes(status == 0 ? text.get() : typeid(module).name());
+  constexpr std::string_view child = "Child<";
+  return name.starts_with(child) ? name.substr(child.size(), name.size() - child.size() - 1) : name;
 }
 
 std::string joined(const std::string& prefix, const std::string& name) {
@@ -50,6 +74,10 @@ void Module::check_name(const std::string& name) const {
 
 void Module::adopt(Module& child, std::string name) {
   check_name(name);
+  if (child.parent_ != nullptr || &child == this)
+    fail_nowhere("module", {.given = type_name(child) + " as \"" + name + "\" in " + type_name(*this) +
+                                     (&child == this ? " is that module itself" : " is a part of another module, or of this"),
+                            .needed = "a module of its own", .hint = "to share a module, keep a reference to it"});
   child.parent_ = this;
   child.name_ = std::move(name);
   children_.push_back(&child);
@@ -90,10 +118,15 @@ void Module::to(DType dtype) {
 }
 
 DType Module::dtype() const {
-  if (!parameters_.empty()) return parameters_.front()->dtype();
+  const Parameter* first = first_parameter();
+  return first != nullptr ? first->dtype() : f32;
+}
+
+const Parameter* Module::first_parameter() const {
+  if (!parameters_.empty()) return parameters_.front();
   for (const Module* child : children_)
-    if (!child->parameters_.empty() || !child->children_.empty()) return child->dtype();
-  return f32;
+    if (const Parameter* first = child->first_parameter()) return first;
+  return nullptr;
 }
 
 std::string Module::describe() const {
@@ -112,12 +145,12 @@ void Module::describe(const std::string& indent, std::string& to) const {
 }
 
 Parameter::Parameter(Module& owner, std::string name, const Shape& shape, const init::Init& init)
-    : owner_(owner), name_(std::move(name)), info_(std::make_shared<detail::LeafInfo>()) {
+    : owner_(owner), name_(std::move(name)), info_(std::make_shared<unroll::detail::LeafInfo>()) {
   info_->owner = this;
   info_->path_of = [](const void* self) { return static_cast<const Parameter*>(self)->path(); };
   info_->changed_by = "initialisation";
-  static_cast<Tensor&>(*this) = detail::make_leaf(shape, f32, info_);
-  detail::overwrite(*this, init(shape, f32, default_rng()), "initialisation");
+  static_cast<Tensor&>(*this) = unroll::detail::make_leaf(shape, f32, info_);
+  unroll::detail::overwrite(*this, init(shape, f32, default_rng()), "initialisation");
   owner.adopt(*this, name_);
 }
 
@@ -129,20 +162,21 @@ Parameter::~Parameter() {
 
 std::string Parameter::path() const { return joined(owner_.path(), name_); }
 
-void Parameter::freeze() { header()->flags |= detail::Header::frozen; }
+void Parameter::freeze() { header()->flags |= unroll::detail::Header::frozen; }
 
-void Parameter::unfreeze() { header()->flags = static_cast<std::uint8_t>(header()->flags & ~detail::Header::frozen); }
+void Parameter::unfreeze() { header()->flags = static_cast<std::uint8_t>(header()->flags & ~unroll::detail::Header::frozen); }
 
 void Parameter::assign(const Tensor& values) {
-  detail::require_defined("assign", "values", values);
-  detail::overwrite(*this, values, "assignment");
+  unroll::detail::require_defined("assign", "values", values);
+  unroll::detail::overwrite(*this, values, "assignment");
 }
 
 void Parameter::change_dtype(DType wanted) {
   if (dtype() == wanted) return;
   const bool frozen = is_frozen();
-  Tensor changed = detail::make_leaf(shape(), wanted, info_);
-  detail::overwrite(changed, unroll::detach(*this).to(wanted), "change of dtype");
+  Tensor changed = unroll::detail::make_leaf(shape(), wanted, info_);
+  unroll::detail::overwrite(changed, unroll::detach(*this).to(wanted), "change of dtype");
+  unroll::detail::mark_changed(*this, "change of dtype");  // for tapes that read what was here
   static_cast<Tensor&>(*this) = changed;
   if (frozen) freeze();
 }
@@ -150,20 +184,39 @@ void Parameter::change_dtype(DType wanted) {
 void copy_values(const Module& from, Module& to) {
   const ParameterList source = from.parameters();
   const ParameterList target = to.parameters();
+  const auto find = [](const ParameterList& list, const std::string& path) -> const Tensor* {
+    const auto found = std::find_if(list.begin(), list.end(), [&](const auto& e) { return e.path == path; });
+    return found == list.end() ? nullptr : &found->tensor;
+  };
+  const auto complain = [](const std::string& what, const std::string& against) {
+    fail_nowhere("copy_values", {.given = what + " against " + against,
+                                 .needed = "two models of equal paths, shapes and dtypes",
+                                 .hint = "Model twin(model.options)"});
+  };
+  constexpr const char* nothing = "nothing of that path";
   std::vector<const Tensor*> values;
   for (const auto& [path, tensor] : target) {
-    const auto found = std::find_if(source.begin(), source.end(), [&](const auto& e) { return e.path == path; });
-    if (source.size() != target.size() || found == source.end() || found->tensor.shape() != tensor.shape() ||
-        found->tensor.dtype() != tensor.dtype())
-      fail_nowhere("copy_values", {.given = path + " " + unroll::describe(tensor) + " against " +
-                                            (found == source.end() ? std::string("nothing of that path") : unroll::describe(found->tensor)),
-                                   .needed = "two models of equal paths, shapes and dtypes",
-                                   .hint = "Model twin(model.options)"});
-    values.push_back(&found->tensor);
+    const Tensor* given = find(source, path);
+    if (given == nullptr || given->shape() != tensor.shape() || given->dtype() != tensor.dtype())
+      complain(path + " " + unroll::describe(tensor), given == nullptr ? nothing : unroll::describe(*given));
+    values.push_back(given);
   }
+  for (const auto& [path, tensor] : source)
+    if (find(target, path) == nullptr) complain(nothing, path + " " + unroll::describe(tensor));
   std::size_t i = 0;
-  for (const auto& entry : target) detail::overwrite(entry.tensor, *values[i++], "copy_values");
+  for (const auto& entry : target) unroll::detail::overwrite(entry.tensor, *values[i++], "copy_values");
 }
+
+namespace detail {
+
+std::size_t checked_position(const char* what, Index position, Index count) {
+  if (position < 0 || position >= count)
+    fail_nowhere("module", {.given = std::string(what) + " " + std::to_string(position) + " of " + std::to_string(count),
+                            .needed = "0 … " + std::to_string(count - 1), .hint = {}});
+  return static_cast<std::size_t>(position);
+}
+
+}  // namespace detail
 
 void require_size(const char* operation, const char* name, Index value, const char* hint) {
   if (value <= 0)

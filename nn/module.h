@@ -76,6 +76,7 @@ class Module {
   void check_name(const std::string& name) const;
   void set_frozen(bool frozen);
   void set_quiet(bool quiet);
+  const Parameter* first_parameter() const;
   void collect(const std::string& prefix, ParameterList& to) const;
   void describe(const std::string& indent, std::string& to) const;
 
@@ -99,7 +100,7 @@ class Parameter : public Tensor {
 
   const std::string& name() const { return name_; }
   std::string path() const;  // from the root
-  bool is_frozen() const { return header()->is(detail::Header::frozen); }
+  bool is_frozen() const { return header()->is(unroll::detail::Header::frozen); }
   void freeze();
   void unfreeze();
   // Values of equal shape and dtype over the present ones; tapes that read these notice.
@@ -111,7 +112,7 @@ class Parameter : public Tensor {
 
   Module& owner_;
   std::string name_;
-  std::shared_ptr<detail::LeafInfo> info_;
+  std::shared_ptr<unroll::detail::LeafInfo> info_;
 };
 
 template <class Y>
@@ -132,6 +133,11 @@ class Child : public M {
   }
 };
 
+namespace detail {
+// Throws unless 0 <= position < count.
+std::size_t checked_position(const char* what, Index position, Index count);
+}  // namespace detail
+
 // Any number of modules of one kind; the path of the first is "name.0".
 template <class M>
 class List : public Module {
@@ -145,8 +151,8 @@ class List : public Module {
     return *modules_.back();
   }
   Index size() const { return std::ssize(modules_); }
-  const M& operator[](Index i) const { return *modules_.at(static_cast<std::size_t>(i)); }
-  M& operator[](Index i) { return *modules_.at(static_cast<std::size_t>(i)); }
+  const M& operator[](Index i) const { return *modules_[detail::checked_position("element", i, size())]; }
+  M& operator[](Index i) { return *modules_[detail::checked_position("element", i, size())]; }
 
  private:
   std::vector<std::unique_ptr<M>> modules_;

@@ -57,8 +57,8 @@ class Recurrent : public Module {
   Output operator()(const Tensor& x) const { return (*this)(x, Call{}); }
   Output operator()(const Tensor& x, const Call& call) const;
 
-  const C& cell(Index layer) const { return layers_.at(static_cast<std::size_t>(layer))->forward; }
-  C& cell(Index layer) { return layers_.at(static_cast<std::size_t>(layer))->forward; }
+  const C& cell(Index layer) const { return layers_[detail::checked_position("layer", layer, options.layers)]->forward; }
+  C& cell(Index layer) { return layers_[detail::checked_position("layer", layer, options.layers)]->forward; }
 
   const Options options;
 
@@ -123,16 +123,16 @@ std::string field_name(const S& state, const Tensor* x, Index number) {
 }
 
 template <class S>
-void check_initial_state(const char* kind, const char* direction, const std::vector<S>& states, Index batch) {
+void check_initial_state(const char* kind, const char* direction, const std::vector<S>& states, const InitialTensor& needed) {
   for (std::size_t layer = 0; layer < states.size(); ++layer) {
     Index number = 0;
     for_each_tensor(states[layer], [&](const Tensor& x) {
-      if (x.defined() && x.header()->tape == 0 && x.rank() > 0 && x.size(0) == batch) {
+      if (x.defined() && x.header()->tape == 0 && needed.fits(x)) {
         ++number;
         return;
       }
       check_initial(kind, std::string("initial.") + direction + "[" + std::to_string(layer) + "]" + field_name(states[layer], &x, number++),
-                    x, batch);
+                    x, needed);
     });
   }
 }
@@ -157,6 +157,7 @@ template <Cell C>
 auto Recurrent<C>::starting_state(const State& given, Index batch) const -> State {
   const std::size_t directions = options.bidirectional ? 2 : 1;
   State state = given;
+  if (directions == 1 && !given.backward.empty()) detail::check_state_size(kind(), "backward", given.backward.size(), 0);
   for (std::size_t d = 0; d < directions; ++d) {
     auto& states = d == 0 ? state.forward : state.backward;
     const char* direction = d == 0 ? "forward" : "backward";
@@ -166,7 +167,9 @@ auto Recurrent<C>::starting_state(const State& given, Index batch) const -> Stat
       continue;
     }
     detail::check_state_size(kind(), direction, states.size(), options.layers);
-    detail::check_initial_state(kind(), direction, states, batch);
+    constexpr bool plain = requires { C::kind; } || !requires(const C& c) { c.initial_state(batch); };
+    detail::check_initial_state(kind(), direction, states,
+                                {.batch = batch, .hidden = plain ? options.hidden : -1, .dtype = cell(0).dtype()});
   }
   return state;
 }

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include <unroll/autograd/backward.h>
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/detail/recording.h>
+#include <unroll/autograd/operation.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/autograd/pointwise.h>
 
@@ -12,6 +14,35 @@ namespace {
 
 constexpr auto chosen_or_zero = [](auto mask, auto x) { return where(mask > 0.5, x, 0.0); };
 constexpr auto chosen = [](auto mask, auto then, auto otherwise) { return where(mask > 0.5, then, otherwise); };
+
+// x where the mask is 1, else 0. The gradient is chosen in the same way: what comes back to an element that is
+// left out may be anything, since nothing of it was used.
+Tensor valid_or_zero(const Tensor& mask, const Tensor& x);
+
+void valid_derivative(Backward& b) {
+  const Tensor g = b.upstream();
+  if (g.defined() && b.needs(1)) b.add(1, valid_or_zero(b.saved(0), g));
+}
+
+const RegisteredOperation valid_op{
+    {.name = "valid_or_zero",
+     .derivative = valid_derivative,
+     .check = [] {
+       return Check{.cases = {{.name = "rows", .inputs = {{.shape = {3, 2}}},
+                               .call = [](std::span<const Tensor> in) {
+                                 return valid_or_zero(reshape(tensor({1.0, 0.0, 1.0}, in[0].dtype()), {3, 1}), in[0]);
+                               }}}};
+     },
+     .formula = "where(mask, x, 0); dx = where(mask, dy, 0)"}};
+
+Tensor valid_or_zero(const Tensor& mask, const Tensor& x) {
+  Tensor y;
+  {
+    const unroll::detail::RecordingOff off;
+    y = pointwise(chosen_or_zero, mask, x);
+  }
+  return unroll::detail::record(valid_op, {&mask, &x}, y, {&mask});
+}
 
 // A mask [rows] beside a tensor [rows, ...].
 Tensor beside(const Tensor& mask, Index rank) {
@@ -25,11 +56,13 @@ Tensor beside(const Tensor& mask, Index rank) {
 Lengths::Lengths(std::span<const Index> lengths, const Tensor& x) {
   const Index steps = x.size(0);
   const Index batch = x.size(1);
+  const bool swapped = std::ssize(lengths) == steps;
   if (std::ssize(lengths) != batch)
     fail("recurrent", {.given = "x " + describe(x) + " has batch " + std::to_string(batch) + ", but lengths has " +
                                 std::to_string(lengths.size()) + " entries",
-                       .needed = "x [T, B, F] = " + to_string(Shape{x.size(1), x.size(0), x.size(2)}),
-                       .hint = "sequences are time-major; transpose(x, 0, 1)"});
+                       .needed = swapped ? "x [T, B, F] = " + to_string(Shape{x.size(1), x.size(0), x.size(2)})
+                                         : "a length for each of " + std::to_string(batch) + " rows",
+                       .hint = swapped ? "sequences are time-major; transpose(x, 0, 1)" : ""});
   for (std::size_t i = 0; i < lengths.size(); ++i)
     if (lengths[i] < 0 || lengths[i] > steps)
       fail("recurrent", {.given = "length " + std::to_string(lengths[i]) + " of row " + std::to_string(i),
@@ -45,13 +78,13 @@ Lengths::Lengths(std::span<const Index> lengths, const Tensor& x) {
 }
 
 Tensor Lengths::zero_padded(const Tensor& x) const {
-  return given() ? pointwise(chosen_or_zero, beside(mask_, x.rank()), x) : x;
+  return given() ? valid_or_zero(beside(mask_, x.rank()), x) : x;
 }
 
 Tensor Lengths::choose(Index step, const Tensor& then, const Tensor& otherwise) const {
   if (all_valid(step)) return then;
   const Tensor mask = beside(select(mask_, 0, step), then.rank());
-  return otherwise.defined() ? pointwise(chosen, mask, then, otherwise) : pointwise(chosen_or_zero, mask, then);
+  return otherwise.defined() ? pointwise(chosen, mask, then, otherwise) : valid_or_zero(mask, then);
 }
 
 void check_sequence(const Tensor& x) {
@@ -61,11 +94,14 @@ void check_sequence(const Tensor& x) {
                        .hint = "reshape(x, {T, 1, F}) makes a batch of one"});
 }
 
-void check_initial(const char* kind, const std::string& name, const Tensor& x, Index batch) {
+void check_initial(const char* kind, const std::string& name, const Tensor& x, const InitialTensor& needed) {
   if (!x.defined())
     fail_nowhere(kind, {.given = name + " is undefined", .needed = "every field of a state, or a state = {} for zeros", .hint = {}});
-  if (x.rank() < 1 || x.size(0) != batch)
-    fail_nowhere(kind, {.given = name + " " + describe(x), .needed = "[" + std::to_string(batch) + ", …], a row for each row of x", .hint = {}});
+  if (!needed.fits(x))
+    fail_nowhere(kind, {.given = name + " " + describe(x),
+                        .needed = needed.hidden < 0 ? "[" + std::to_string(needed.batch) + ", …], a row for each row of x"
+                                                    : std::string(name_of(needed.dtype)) + " " + to_string(Shape{needed.batch, needed.hidden}),
+                        .hint = {}});
   const unroll::detail::Recording* tape = unroll::detail::tapes.current;
   const unroll::detail::Header& h = *x.header();
   if (tape == nullptr || h.tape == 0 || h.tape == tape->serial) return;
@@ -81,7 +117,7 @@ void check_initial(const char* kind, const std::string& name, const Tensor& x, I
 void check_state_size(const char* kind, const char* direction, std::size_t given, Index layers) {
   if (static_cast<Index>(given) != layers)
     fail_nowhere(kind, {.given = std::string("initial.") + direction + " has " + std::to_string(given) + " states",
-                        .needed = std::to_string(layers) + ", one for each layer", .hint = "a state = {} starts from zeros"});
+                        .needed = layers == 0 ? "none, since the layer has one direction" : std::to_string(layers) + ", one for each layer", .hint = "a state = {} starts from zeros"});
 }
 
 void set_size(const char* kind, const char* name, Index& of_cell, Index wanted) {

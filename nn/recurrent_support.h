@@ -34,9 +34,22 @@ class Lengths {
 // A layer's input: [T, B, F].
 void check_sequence(const Tensor& x);
 
-// Throws for a tensor of an initial state that a recorded operation could not take: undefined, or of a tape
-// that has ended. `kind` is the layer's ("lstm"), `name` the tensor's ("initial.forward[0].h").
-void check_initial(const char* kind, const std::string& name, const Tensor& x, Index batch);
+// What a tensor of an initial state must be: a row for each row of x, and, where every field is known to be
+// [batch, hidden], that, in the cell's dtype. Anything else might broadcast.
+struct InitialTensor {
+  Index batch = 0;
+  Index hidden = -1;  // -1: the cell makes its own initial state, of any shape
+  DType dtype = f32;
+
+  bool fits(const Tensor& x) const {
+    return x.rank() > 0 && x.size(0) == batch && (hidden < 0 || (x.rank() == 2 && x.size(1) == hidden && x.dtype() == dtype));
+  }
+};
+
+// Throws for a tensor of an initial state that does not fit, or that a recorded operation could not take:
+// undefined, or of a tape that has ended. `kind` is the layer's ("lstm"), `name` the tensor's
+// ("initial.forward[0].h").
+void check_initial(const char* kind, const std::string& name, const Tensor& x, const InitialTensor& needed);
 
 void check_state_size(const char* kind, const char* direction, std::size_t given, Index layers);
 

@@ -11,7 +11,6 @@
 namespace unroll::nn {
 namespace {
 
-using unroll::detail::character_codes;
 using unroll::detail::first_character;
 using unroll::detail::invalid_byte;
 using unroll::detail::printable;
@@ -73,11 +72,21 @@ Index Vocabulary::find(std::uint32_t code) const {
 }
 
 Vocabulary Vocabulary::of(std::string_view text) {
-  std::vector<bool> present(character_codes);
-  for_each_character(text, [&](std::uint32_t code, std::size_t) { present[code] = true; });
+  std::vector<bool> present;  // up to the largest code of valid characters
+  std::array<bool, 256> invalid{};
+  for_each_character(text, [&](std::uint32_t code, std::size_t) {
+    if (code >= invalid_byte) {
+      invalid[code - invalid_byte] = true;
+    } else {
+      if (code >= present.size()) present.resize(code + 1);
+      present[code] = true;
+    }
+  });
   Vocabulary v;
-  for (std::uint32_t code = 0; code < character_codes; ++code)
+  for (std::uint32_t code = 0; code < present.size(); ++code)
     if (present[code]) v.codes_.push_back(code);
+  for (std::uint32_t byte = 0; byte < invalid.size(); ++byte)
+    if (invalid[byte]) v.codes_.push_back(invalid_byte + byte);
   v.index();
   return v;
 }

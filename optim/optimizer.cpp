@@ -1,13 +1,12 @@
-#include <unroll/optim/optimizer.h>
-
-#include <cmath>
-
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/norm.h>
 #include <unroll/autograd/detail/strided.h>
 #include <unroll/autograd/leaf.h>
 #include <unroll/optim/detail/plan.h>
+#include <unroll/optim/optimizer.h>
+
+#include <cmath>
 
 namespace unroll::optim {
 namespace {
@@ -34,24 +33,30 @@ Optimizer::~Optimizer() = default;
 
 void Optimizer::require(bool holds, const char* option, double value, const char* needed) const {
   if (!holds)
-    fail_nowhere(name_, {.given = std::string(option) + " is " + detail::number_text(value), .needed = needed, .hint = {}});
+    fail_nowhere(name_, {.given = std::string(option) + " is " + detail::number_text(value),
+                         .needed = needed,
+                         .hint = {}});
 }
 
 void Optimizer::add_group(std::span<const Tensor> parameters, double lr) {
   require(lr > 0 && std::isfinite(lr), "lr", lr, "lr > 0");
   if (parameters.empty() && first_lr_.empty())
-    fail_nowhere(name_, {.given = "no parameters", .needed = "at least one", .hint = "model.parameters()"});
+    fail_nowhere(
+        name_, {.given = "no parameters", .needed = "at least one", .hint = "model.parameters()"});
   auto by_header = slots_by_header_;
   auto slots = slots_;
   const Index group = std::ssize(first_lr_);
   for (const Tensor& p : parameters) {
     unroll::detail::require_defined(name_, "a parameter", p);
     if (unroll::detail::leaf_info(*p.header()) == nullptr)
-      fail_nowhere(name_, {.given = unroll::describe(p) + " is not a parameter", .needed = "parameters of modules",
-                           .hint = "model.parameters(), or std::array<Tensor, 2>{model.W, model.b}"});
+      fail_nowhere(name_,
+                   {.given = unroll::describe(p) + " is not a parameter",
+                    .needed = "parameters of modules",
+                    .hint = "model.parameters(), or std::array<Tensor, 2>{model.W, model.b}"});
     const auto [at, added] = by_header.try_emplace(p.header(), slots.size());
     if (!added)
-      fail_nowhere(name_, {.given = path_and_type(p) + " is in group " + std::to_string(slots[at->second].group) + " already",
+      fail_nowhere(name_, {.given = path_and_type(p) + " is in group " +
+                                    std::to_string(slots[at->second].group) + " already",
                            .needed = "each parameter once",
                            .hint = "model.parameters().where(…) chooses by path"});
     slots.push_back({.parameter = p, .group = group});
@@ -77,7 +82,8 @@ StepResult Optimizer::step(const Gradients& gradients, const StepOptions& option
   check_dtypes();
   const std::vector<Work> work = collect(gradients);
   StepResult result{.norm = checked_norm(work), .scale = 1};
-  if (options.clip_norm > 0 && result.norm > options.clip_norm) result.scale = options.clip_norm / result.norm;
+  if (options.clip_norm > 0 && result.norm > options.clip_norm)
+    result.scale = options.clip_norm / result.norm;
 
   std::vector<detail::Job> jobs;
   jobs.reserve(work.size());
@@ -86,8 +92,12 @@ StepResult Optimizer::step(const Gradients& gradients, const StepOptions& option
     detail::Plan plan = this->plan(slot.group, group_lr(slot.group), slot.steps + 1);
     plan.update.scale = result.scale;
     if (options.clip_value > 0) plan.update.limit = options.clip_value;
-    while (slot.moments.size() < detail::moment_names(plan.rule).size()) slot.moments.push_back(zeros_like(slot.parameter));
-    detail::Job job{.rule = plan.rule, .update = plan.update, .parameter = slot.parameter, .gradient = w.values};
+    while (slot.moments.size() < detail::moment_names(plan.rule).size())
+      slot.moments.push_back(zeros_like(slot.parameter));
+    detail::Job job{.rule = plan.rule,
+                    .update = plan.update,
+                    .parameter = slot.parameter,
+                    .gradient = w.values};
     if (!slot.moments.empty()) job.first = slot.moments.front();
     if (slot.moments.size() > 1) job.second = slot.moments.back();
     if (w.entry->is_sparse()) {
@@ -116,7 +126,8 @@ std::vector<Optimizer::Work> Optimizer::collect(const Gradients& gradients) {
     check_fits(entry);
     work.push_back({.slot = &slots_[found->second],
                     .entry = &entry,
-                    .values = unroll::detail::dense_copy(entry.is_sparse() ? entry.sparse.values : entry.dense)});
+                    .values = unroll::detail::dense_copy(entry.is_sparse() ? entry.sparse.values
+                                                                           : entry.dense)});
   }
   return work;
 }
@@ -125,17 +136,21 @@ void Optimizer::check(const StepOptions& options) const {
   require(options.clip_norm >= 0, "clip_norm", options.clip_norm, "clip_norm >= 0");
   require(options.clip_value >= 0, "clip_value", options.clip_value, "clip_value >= 0");
   if (options.clip_norm > 0 && options.clip_value > 0)
-    fail_nowhere(name_, {.given = "both clip_norm and clip_value", .needed = "one of them",
-                         .hint = "optim::clip_value(grads, 1), then step(grads, {.clip_norm = 5})"});
+    fail_nowhere(name_,
+                 {.given = "both clip_norm and clip_value",
+                  .needed = "one of them",
+                  .hint = "optim::clip_value(grads, 1), then step(grads, {.clip_norm = 5})"});
 }
 
 void Optimizer::check_dtypes() const {
   for (const Slot& slot : slots_) {
     const Header* held = slot.parameter.header();
     if (unroll::detail::leaf_info(*held)->current != held)
-      fail_nowhere(name_, {.given = path_and_type(slot.parameter) + " has changed its dtype since the optimiser was given it",
-                           .needed = "the parameter as it was",
-                           .hint = "model.to(f64) first, then optim::Adam adam(model.parameters())"});
+      fail_nowhere(name_,
+                   {.given = path_and_type(slot.parameter) +
+                             " has changed its dtype since the optimiser was given it",
+                    .needed = "the parameter as it was",
+                    .hint = "model.to(f64) first, then optim::Adam adam(model.parameters())"});
   }
 }
 
@@ -153,11 +168,12 @@ void Optimizer::check_fits(const Gradients::Entry& entry) const {
     fits = fits && values.shape() == p.shape();
   }
   if (!fits)
-    fail_nowhere(name_, {.given = "gradient " + unroll::describe(values) + (entry.is_sparse() ? " of some rows" : "") +
-                                  " for " + path_and_type(p),
-                         .needed = entry.is_sparse() ? "rows of the table, ids ascending and each once"
-                                                     : "the parameter's shape and dtype",
-                         .hint = "tape.backward(loss) makes gradients that fit"});
+    fail_nowhere(name_,
+                 {.given = "gradient " + unroll::describe(values) +
+                           (entry.is_sparse() ? " of some rows" : "") + " for " + path_and_type(p),
+                  .needed = entry.is_sparse() ? "rows of the table, ids ascending and each once"
+                                              : "the parameter's shape and dtype",
+                  .hint = "tape.backward(loss) makes gradients that fit"});
 }
 
 double Optimizer::checked_norm(std::span<const Work> work) const {
@@ -175,21 +191,24 @@ void Optimizer::fail_non_finite(std::span<const Work> work) const {
     if (found.first < 0) continue;
     if (w.entry->is_sparse()) {
       const Index columns = w.values.size(1);
-      const Index row = w.entry->sparse.ids.span<Index>()[static_cast<std::size_t>(found.first / columns)];
+      const Index row =
+          w.entry->sparse.ids.span<Index>()[static_cast<std::size_t>(found.first / columns)];
       found.first = row * columns + found.first % columns;
     }
     const Tensor& p = w.slot->parameter;
-    fail_nowhere(name_, {.given = "gradient of " + path_and_type(p) + " has " + unroll::detail::describe(found, p.shape()),
+    fail_nowhere(name_, {.given = "gradient of " + path_and_type(p) + " has " +
+                                  unroll::detail::describe(found, p.shape()),
                          .needed = needed,
                          .hint = "Tape tape({.check_finite = true}) finds where it began"});
   }
   fail_nowhere(name_, {.given = "norm of finite gradients is beyond the range of f64",
-                       .needed = needed, .hint = "smaller weights, or a smaller loss"});
+                       .needed = needed,
+                       .hint = "smaller weights, or a smaller loss"});
 }
 
 std::string Optimizer::describe() const {
-  std::string text = std::string(name_) + "  " + std::to_string(std::ssize(slots_)) + " parameters, " +
-                     std::to_string(steps_) + " steps\n";
+  std::string text = std::string(name_) + "  " + std::to_string(std::ssize(slots_)) +
+                     " parameters, " + std::to_string(steps_) + " steps\n";
   for (Index group = 0; group < std::ssize(first_lr_); ++group) {
     Index count = 0, elements = 0;
     std::string lines;
@@ -197,10 +216,12 @@ std::string Optimizer::describe() const {
       if (slot.group != group) continue;
       ++count;
       elements += slot.parameter.size();
-      lines += "    " + path_and_type(slot.parameter) + (is_frozen(slot.parameter) ? "  frozen" : "") + "\n";
+      lines += "    " + path_and_type(slot.parameter) +
+               (is_frozen(slot.parameter) ? "  frozen" : "") + "\n";
     }
-    text += "  group " + std::to_string(group) + "  lr " + detail::number_text(group_lr(group)) + describe_options(group) + "  " +
-            std::to_string(count) + " parameters, " + std::to_string(elements) + " elements\n" + lines;
+    text += "  group " + std::to_string(group) + "  lr " + detail::number_text(group_lr(group)) +
+            describe_options(group) + "  " + std::to_string(count) + " parameters, " +
+            std::to_string(elements) + " elements\n" + lines;
   }
   return text;
 }
@@ -213,10 +234,12 @@ void check_covers(const ParameterList& parameters, const Optimizer& optimizer) {
     missing += (count++ == 0 ? "" : ", ") + path + " " + unroll::describe(tensor);
   }
   if (count > 0)
-    fail_nowhere("check_covers", {.given = std::to_string(count) + (count == 1 ? " parameter is" : " parameters are") +
-                                           " in no group: " + missing,
-                                  .needed = "every parameter in a group, or frozen",
-                                  .hint = "optimizer.add(model.head.parameters(), {.lr = 1e-3}), or model.head.freeze()"});
+    fail_nowhere(
+        "check_covers",
+        {.given = std::to_string(count) + (count == 1 ? " parameter is" : " parameters are") +
+                  " in no group: " + missing,
+         .needed = "every parameter in a group, or frozen",
+         .hint = "optimizer.add(model.head.parameters(), {.lr = 1e-3}), or model.head.freeze()"});
 }
 
 }  // namespace unroll::optim

@@ -1,13 +1,13 @@
 #pragma once
 
+#include <unroll/autograd/gradients.h>
+#include <unroll/autograd/parameter_list.h>
+#include <unroll/autograd/tensor.h>
+
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include <unroll/autograd/gradients.h>
-#include <unroll/autograd/parameter_list.h>
-#include <unroll/autograd/tensor.h>
 
 namespace unroll::optim {
 
@@ -18,8 +18,8 @@ struct Plan;
 }  // namespace detail
 
 // What a row-sparse gradient (of an embedding's table) does to rows that it does not have.
-//   exact  what a dense gradient with zeros there would do, to the bit: moments and decay act on all rows
-//   lazy   nothing: rows without a gradient keep their values and moments
+//   exact  what a dense gradient with zeros there would do, to the bit: moments and decay act on
+//   all rows lazy   nothing: rows without a gradient keep their values and moments
 enum class Sparse { exact, lazy };
 
 // Clipping, in the same pass over memory as the update itself; at most one of the two.
@@ -49,24 +49,28 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
   virtual ~Optimizer();
 
-  // One step, all or nothing: throws before anything is changed where a gradient or the norm is not finite,
-  // a gradient does not fit its parameter, or a parameter has changed its dtype since it was given. Parameters
-  // without a gradient, and frozen ones, are left alone with their moments, decay included; gradients of
-  // parameters that are not held are ignored. A tape that has read a parameter notices its change.
+  // One step, all or nothing: throws before anything is changed where a gradient or the norm is not
+  // finite, a gradient does not fit its parameter, or a parameter has changed its dtype since it
+  // was given. Parameters without a gradient, and frozen ones, are left alone with their moments,
+  // decay included; gradients of parameters that are not held are ignored. A tape that has read a
+  // parameter notices its change.
   StepResult step(const Gradients& gradients, const StepOptions& options = {});
 
-  // The learning rate of the first group. Setting it changes that of every group by the same factor.
+  // The learning rate of the first group. Setting it changes that of every group by the same
+  // factor.
   double lr() const { return lr_; }
   void set_lr(double lr);
 
   Index steps() const { return steps_; }  // taken so far
-  bool holds(const Tensor& parameter) const { return slots_by_header_.contains(parameter.header()); }
+  bool holds(const Tensor& parameter) const {
+    return slots_by_header_.contains(parameter.header());
+  }
 
-  // Everything that the next step depends on besides the options: copies of the rate, the number of steps,
-  // and the moments and steps of each parameter ("encoder.W.first").
+  // Everything that the next step depends on besides the options: copies of the rate, the number of
+  // steps, and the moments and steps of each parameter ("encoder.W.first").
   std::vector<StateEntry> state() const;
-  // Takes over such a list. Throws, with all that is wrong, before anything is changed: names missing, unknown
-  // or twice, other shapes or dtypes.
+  // Takes over such a list. Throws, with all that is wrong, before anything is changed: names
+  // missing, unknown or twice, other shapes or dtypes.
   void restore(std::span<const StateEntry> entries);
 
   // Groups, their options and parameters, one line each.
@@ -76,13 +80,14 @@ class Optimizer {
   // `name` stands in errors.
   explicit Optimizer(const char* name) : name_(name) {}
 
-  // Registers a group. Throws, and registers nothing, where one of its tensors is no parameter or is held
-  // already, or the rate is not above 0; the first group needs a parameter.
+  // Registers a group. Throws, and registers nothing, where one of its tensors is no parameter or
+  // is held already, or the rate is not above 0; the first group needs a parameter.
   void add_group(std::span<const Tensor> parameters, double lr);
   // Throws "[adam] beta1 is 2; needed …" unless the condition holds.
   void require(bool holds, const char* option, double value, const char* needed) const;
 
-  // What to do with the parameters of a group: at the given rate, for their step number `steps`, from 1.
+  // What to do with the parameters of a group: at the given rate, for their step number `steps`,
+  // from 1.
   virtual detail::Plan plan(Index group, double lr, Index steps) const = 0;
   virtual std::string describe_options(Index group) const = 0;
 
@@ -115,7 +120,7 @@ class Optimizer {
 // Throws with the list of parameters that are not frozen and that no group of the optimiser holds.
 void check_covers(const ParameterList& parameters, const Optimizer& optimizer);
 template <class Model>
-  requires requires(const Model& model) { ParameterList(model.parameters()); }
+requires requires(const Model& model) { ParameterList(model.parameters()); }
 void check_covers(const Model& model, const Optimizer& optimizer) {
   check_covers(model.parameters(), optimizer);
 }

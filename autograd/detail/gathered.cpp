@@ -78,10 +78,18 @@ void GradientPass::flush(std::uint32_t value) {
   if (found == products_.end()) return;
   std::vector<Product> list = std::move(found->second);
   products_.erase(found);
-  for (const Product& p : list) unpin(p.g);
   std::reverse(list.begin(), list.end());  // oldest step first
 
-  const Destination to = destination(value);
+  // What is written where something is still read may be where these products read.
+  Destination to = claim_destination(value);
+  for (Product& p : list) {
+    unpin(p.g);
+    if (!to.read_by_others) continue;
+    const Tensor copy = empty_like(*p.g.header());
+    copy_elements(p.g, copy);
+    p.g = copy;
+  }
+  if (to.read_by_others) to = destination(value);
   Tensor hold;
   const Matrix c = as_matrix(to.buffer, hold);
   bool accumulate = to.accumulate;

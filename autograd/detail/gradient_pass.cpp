@@ -96,6 +96,8 @@ void GradientPass::visit_node(std::uint32_t index) {
     Backward rule(*this, node);
     operation.derivative(rule);
   }
+  if (!passed_.empty())
+    std::erase_if(passed_, [&](const Passed& p) { return p.value - node.first_output < node.outputs; });
   for (std::uint32_t v = node.first_output; v < node.first_output + node.outputs; ++v) {
     Slot& s = slots_[v];
     if (s.buffer != nullptr && !s.is(Slot::wanted)) release(std::exchange(s.buffer, nullptr));
@@ -153,7 +155,7 @@ Tensor GradientPass::root_region(std::uint32_t root, const Layout& layout) const
                    std::span<const Index>(strides).first(static_cast<std::size_t>(layout.shape.rank())), offset);
 }
 
-Destination GradientPass::destination(std::uint32_t value, int depth) {
+Destination GradientPass::claim_destination(std::uint32_t value, int depth) {
   Layout layout;
   std::uint32_t root = no_value;
   if (in_root(value, layout, root)) {
@@ -165,8 +167,8 @@ Destination GradientPass::destination(std::uint32_t value, int depth) {
       const Index width = last_extent(layout.shape);
       const bool accumulate =
           claim(root, {row, row + layout.shape.size() / width, layout.offset % columns, layout.offset % columns + width});
-      if (accumulate && (slots_[root].buffer->block()->is(Header::pinned))) flush_all();
-      return {root_region(root, layout), accumulate};
+      Tensor region = root_region(root, layout);
+      return {region, accumulate, accumulate && is_read_by_others(region, root)};
     }
   }
   ensure_buffer(value, depth);
@@ -175,9 +177,71 @@ Destination GradientPass::destination(std::uint32_t value, int depth) {
   if (!s.is(Slot::full) && s.cover != 0) complete(value);
   const bool accumulate = s.is(Slot::full);
   s.set(Slot::full);
-  if (accumulate && s.buffer->block()->is(Header::pinned)) flush_all();
-  retain(slots_[value].buffer);
-  return {Tensor::adopt(slots_[value].buffer), accumulate};
+  retain(s.buffer);
+  Tensor buffer = Tensor::adopt(s.buffer);
+  return {buffer, accumulate, accumulate && is_read_by_others(buffer, value)};
+}
+
+Destination GradientPass::destination(std::uint32_t value) {
+  Destination to = claim_destination(value);
+  while (to.read_by_others) {
+    flush_all();
+    // The flushes may have moved it.
+    to = claim_destination(value);
+    if (!to.read_by_others) break;
+    Layout layout;
+    std::uint32_t root = no_value;
+    bring_elsewhere(to.buffer, in_root(value, layout, root) ? root : value);
+    to = claim_destination(value);
+  }
+  return to;
+}
+
+namespace {
+
+// The addresses between the first and the last element.
+std::pair<const std::byte*, const std::byte*> reach(const Header& x) {
+  Index last = 0;
+  for (std::uint8_t i = 0; i < x.rank; ++i) last += (x.extents()[i] - 1) * x.strides()[i];
+  return {x.data, x.data + (last + 1) * static_cast<Index>(element_bytes(x.dtype))};
+}
+
+}  // namespace
+
+// Whether the gradient of p lies in a region that belongs to the gradient of `of`, and would be changed
+// by writing there. What lies under `of` itself is meant to change.
+bool GradientPass::is_over(const Tensor& region, std::uint32_t of, const Passed& p) const {
+  const Header& over = *slots_[p.value].buffer;
+  if (region.size() == 0 || over.block() != region.header()->block()) return false;
+  for (std::uint32_t under = of; under != no_value;) {
+    if (under == p.value) return false;
+    const auto next = std::find_if(passed_.begin(), passed_.end(), [&](const Passed& q) { return q.value == under; });
+    under = next == passed_.end() ? no_value : next->into;
+  }
+  const auto [begin, end] = reach(over);
+  const auto [first, last] = reach(*region.header());
+  return begin < last && first < end;
+}
+
+bool GradientPass::is_read_by_others(const Tensor& region, std::uint32_t of) const {
+  return region.header()->block()->is(Header::pinned) ||
+         std::any_of(passed_.begin(), passed_.end(), [&](const Passed& p) { return is_over(region, of, p); });
+}
+
+// Gives the sums whose gradients share a region memory of their own. What they have put there so far is
+// taken out, since their rules will add the whole.
+void GradientPass::bring_elsewhere(const Tensor& region, std::uint32_t of) {
+  for (std::size_t k = passed_.size(); k-- > 0;) {
+    if (!is_over(region, of, passed_[k])) continue;
+    Slot& s = slots_[passed_[k].value];
+    const Tensor shared = Tensor::adopt(s.buffer);
+    Tensor own = empty_like(*shared.header());
+    copy_elements(shared, own);
+    fill_elements(shared, 0);
+    s.buffer = own.surrender();
+    s.clear(Slot::passed);
+  }
+  std::erase_if(passed_, [&](const Passed& p) { return !slots_[p.value].is(Slot::passed); });
 }
 
 // Where a value is a sum with its third input, and that input is used here alone, both gradients are
@@ -191,10 +255,11 @@ void GradientPass::ensure_buffer(std::uint32_t value, int depth) {
       const std::uint32_t addend = tape_.inputs_of(node)[2];
       if (needs(addend) && !slots_[addend].is(Slot::wanted) && slots_[addend].buffer == nullptr &&
           tape_.values[addend].uses == 1 && tape_.values[addend].is_leaf == 0) {
-        Destination shared = destination(addend, depth + 1);
+        Destination shared = claim_destination(addend, depth + 1);
         if (!shared.accumulate) {
           slots_[value].buffer = shared.buffer.surrender();
           slots_[value].set(Slot::passed);
+          passed_.push_back({value, slots_[addend].buffer != nullptr ? addend : as_view(tape_, addend)->root});
           return;
         }
       }
@@ -325,7 +390,7 @@ Slot* GradientPass::plain_slot(std::uint32_t value) {
   Slot& s = slots_[value];
   if (s.buffer != nullptr) {
     const bool plain = s.is(Slot::full) && !s.is(Slot::shared) && s.buffer->owner == nullptr &&
-                       s.buffer->is(Header::dense) && !s.buffer->is(Header::pinned);
+                       s.buffer->is(Header::dense) && !s.buffer->is(Header::pinned) && passed_.empty();
     return plain ? &s : nullptr;
   }
   const Value& v = tape_.values[value];

@@ -68,7 +68,10 @@ class GradientPass {
   bool needs(std::uint32_t value) const { return value != no_value && slots_[value].is(Slot::needed); }
 
   void add(std::uint32_t value, const Tensor& gradient);
-  Destination destination(std::uint32_t value, int depth = 0);
+  // Where to write the gradient of a value, now; what others still read there is brought elsewhere first.
+  Destination destination(std::uint32_t value);
+  // The same for a rule that writes to several at once: none may be written if one is read by others.
+  Destination claim_destination(std::uint32_t value, int depth = 0);
   void defer_product(std::uint32_t value, const Tensor& a, const Tensor& g);
   void add_rows(std::uint32_t value, const Tensor& ids, const Tensor& rows);
   bool hand_over(std::uint32_t value, const Tensor& piece);
@@ -85,6 +88,11 @@ class GradientPass {
   struct Product {
     Tensor a, g;
   };
+  // A value whose gradient lies in that of `into`, until its rule has run.
+  struct Passed {
+    std::uint32_t value;
+    std::uint32_t into;
+  };
 
   void mark(std::uint32_t top, std::span<const std::uint32_t> wanted);
   void visit_node(std::uint32_t index);
@@ -93,6 +101,9 @@ class GradientPass {
   bool in_root(std::uint32_t value, Layout& layout, std::uint32_t& root) const;
   void ensure_buffer(std::uint32_t value, int depth);
   void own(std::uint32_t value);
+  bool is_over(const Tensor& region, std::uint32_t of, const Passed& p) const;
+  bool is_read_by_others(const Tensor& region, std::uint32_t of) const;
+  void bring_elsewhere(const Tensor& region, std::uint32_t of);
   bool claim(std::uint32_t root, const Rectangle& wanted);
   void complete(std::uint32_t value);
   void flush(std::uint32_t value);
@@ -106,6 +117,7 @@ class GradientPass {
   Options options_;
   std::vector<Slot> slots_;
   std::vector<std::vector<Rectangle>> covers_;
+  std::vector<Passed> passed_;
   std::unordered_map<std::uint32_t, std::vector<Product>> products_;
   std::unordered_map<Header*, Index> pins_;  // how many products read a buffer
   std::unordered_map<std::uint32_t, std::vector<SparseRows>> rows_;

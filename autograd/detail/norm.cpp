@@ -1,11 +1,10 @@
 #include <unroll/autograd/detail/norm.h>
-
-#include <cmath>
-#include <vector>
-
 #include <unroll/autograd/detail/strided.h>
 #include <unroll/autograd/parallel.h>
 #include <unroll/autograd/simd/packet.h>
+
+#include <cmath>
+#include <vector>
 
 #define UNROLL_SIMD_BODY <unroll/autograd/detail/norm_kernels.h>
 #include <unroll/autograd/simd/for_each_isa.h>
@@ -17,11 +16,12 @@ constexpr Index block = 32768;
 // Sums of squares of f64 between these lost nothing to overflow or underflow; those of f32 all are.
 constexpr double too_small = 0x1p-900;
 constexpr double too_large = 0x1p+900;
-constexpr double factor = 0x1p+500;
+constexpr double factor = 0x1p+600;  // brings the squares of the largest and smallest into range
 
 template <class T, bool scaled>
 double sum_of_squares(const T* x, Index n, double scale = 1) {
-  return simd::dispatch(simd::baseline::sum_of_squares<T, scaled>, simd::avx2::sum_of_squares<T, scaled>,
+  return simd::dispatch(simd::baseline::sum_of_squares<T, scaled>,
+                        simd::avx2::sum_of_squares<T, scaled>,
                         simd::avx512::sum_of_squares<T, scaled>)(x, n, scale);
 }
 

@@ -8,8 +8,8 @@ double square_of(T element, double scale) {
   return v * v;
 }
 
-// Σ (scale · x)² in double. Sixteen sums side by side whatever the register, so that squares of f32, which
-// are exact, give the same bits on every instruction set.
+// Σ (scale · x)² in double. Sixteen sums side by side whatever the register, so that squares of
+// f32, which are exact, give the same bits on every instruction set.
 template <class T, bool scaled>
 double sum_of_squares(const T* x, Index n, double scale) {
   constexpr int lanes = 16;

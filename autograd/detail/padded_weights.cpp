@@ -1,10 +1,23 @@
 #include <unroll/autograd/detail/padded_weights.h>
 
+#include <algorithm>
+
 #include <unroll/autograd/detail/recording.h>
 
 namespace unroll::detail {
 namespace {
 constinit thread_local PaddedWeights* kept_without_tape = nullptr;
+}
+
+// A parameter, or what is met for the second time. An address may come again for another tensor, whose copy
+// is then made one use too early: of no consequence.
+bool PaddedWeights::is_used_often(const Tensor& W) {
+  const Header* h = W.header();
+  if (h->is(Header::leaf) || std::find(met_.begin(), met_.end(), h) != met_.end()) return true;
+  constexpr std::size_t few = 16;
+  if (met_.size() == few) met_.erase(met_.begin());
+  met_.push_back(h);
+  return false;
 }
 
 Matrix PaddedWeights::matrix_of(const Tensor& W, Index rows, Tensor& hold) {
@@ -19,6 +32,7 @@ Matrix PaddedWeights::matrix_of(const Tensor& W, Index rows, Tensor& hold) {
     }
     return as_matrix_2d(copy.padded, hold);
   }
+  if (!is_used_often(W)) return m;
   copies_.push_back({.weight = W, .version = version, .padded = padded_copy(W.dtype(), m)});
   return as_matrix_2d(copies_.back().padded, hold);
 }

@@ -12,9 +12,13 @@ namespace unroll::detail {
 // [32, 256]·[256, 1024]). A copy with some room behind each row is made once and used at every time step.
 class PaddedWeights {
  public:
-  // W as a matrix, from a copy where that pays for a product with `rows` rows.
+  // W as a matrix, from a copy where that pays for a product with `rows` rows. A copy is kept of what is
+  // used often; `multiply` itself sees to what is used once.
   Matrix matrix_of(const Tensor& W, Index rows, Tensor& hold);
-  void clear() { copies_.clear(); }
+  void clear() {
+    copies_.clear();
+    met_.clear();
+  }
 
  private:
   struct Copy {
@@ -22,7 +26,10 @@ class PaddedWeights {
     std::uint32_t version;  // of its elements
     Tensor padded;
   };
+  bool is_used_often(const Tensor& W);
+
   std::vector<Copy> copies_;
+  std::vector<const Header*> met_;  // used once so far; only compared with
 };
 
 // Where this thread keeps its copies now: with its tape, or for as long as a KeepWeights lives; null: nowhere.

@@ -25,7 +25,7 @@ std::uint64_t& last_serial() {
   return serial;
 }
 
-// Live tapes of all threads, for the check that a tensor is not being recorded elsewhere.
+// Open tapes of all threads, for the check that a tensor is not being recorded elsewhere.
 struct LiveTapes {
   std::mutex mutex;
   std::unordered_map<std::uint64_t, const Recording*> by_serial;
@@ -287,6 +287,14 @@ Recording* begin_recording() {
   tapes.top = r.release();
   tapes.refresh();
   return tapes.top;
+}
+
+void close_recording(Recording& recording) {
+  recording.open = false;
+  tapes.refresh();
+  LiveTapes& live = live_tapes();
+  const std::lock_guard lock(live.mutex);
+  live.by_serial.erase(recording.serial);
 }
 
 void end_recording(Recording* recording) noexcept { end_recording(recording, recording->outer); }

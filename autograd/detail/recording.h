@@ -153,6 +153,7 @@ class RecordingOff {
 
 // Opens and ends recordings; arrays are used again, the last ended one stays readable for messages.
 Recording* begin_recording();
+void close_recording(Recording& recording);  // records no more; its tensors are values on every thread
 void end_recording(Recording* recording) noexcept;
 void end_recording(Recording* recording, Recording* innermost) noexcept;  // one out of order
 

@@ -21,7 +21,7 @@ Tensor flat(const Tensor& x) {
 
 // x [..., M×K], W [K×N], y [..., M×N]; input 2, where there is one, is added.
 void product_derivative(Backward& b) {
-  const Tensor g = b.upstream();
+  Tensor g = b.upstream();
   if (!g.defined()) return;
   const Tensor x = b.saved(0);
   const Tensor W = b.saved(1);
@@ -33,17 +33,21 @@ void product_derivative(Backward& b) {
     return;
   }
   Tensor hold_g, hold_x, hold_W, hold_to;
-  const Matrix gm = detail::as_matrix(g, hold_g);
   if (b.needs(0)) {
     const detail::Destination to = b.destination(0);
+    g = b.upstream();
+    const Matrix gm = detail::as_matrix(g, hold_g);
     detail::multiply(g.dtype(), gm, b.pass().tape().padded_weights.matrix_of(W, gm.rows, hold_W).transposed(), to.accumulate,
                      detail::as_matrix(to.buffer, hold_to));  // [M×K] += [M×N]·[K×N]ᵀ
   }
   if (b.needs(1)) {
     if (b.used_often(1)) {
+      detail::as_matrix(g, hold_g);
       b.defer_product(1, x, hold_g);
     } else {
       const detail::Destination to = b.destination(1);
+      g = b.upstream();
+      const Matrix gm = detail::as_matrix(g, hold_g);
       detail::multiply(g.dtype(), detail::as_matrix(x, hold_x).transposed(), gm, to.accumulate,
                        detail::as_matrix(to.buffer, hold_to));  // [K×N] += [M×K]ᵀ·[M×N]
     }

@@ -12,7 +12,21 @@
 namespace unroll {
 
 namespace detail {
-using LayoutChange = std::function<Layout(const Layout&)>;
+
+// A change of layout, called where it stands: a reference to a lambda, without an allocation.
+class LayoutChange {
+ public:
+  template <class F>
+    requires(!std::same_as<F, LayoutChange>)
+  LayoutChange(const F& f)
+      : f_(&f), call_([](const void* object, const Layout& whole) { return (*static_cast<const F*>(object))(whole); }) {}
+  Layout operator()(const Layout& whole) const { return call_(f_, whole); }
+
+ private:
+  const void* f_;
+  Layout (*call_)(const void* object, const Layout& whole);
+};
+
 Tensor apply_view(const Operation& operation, const Tensor& x, const LayoutChange& change);
 void record_view(const Operation& operation, const Tensor& x, std::span<Tensor* const> views, const LayoutChange& change,
                  Index axis, Index piece);
@@ -223,6 +237,11 @@ void split_equal(const Tensor& x, Index axis, std::span<Tensor> pieces) {
   require_defined("split", "x", x);
   const Index at = normalize_axis("split", axis, x.rank());
   const auto count = std::ssize(pieces);
+  constexpr std::size_t most_pieces = 250;  // of one node
+  if (pieces.size() > most_pieces) {
+    const std::vector<Index> sizes(pieces.size(), x.size(at) / count);
+    return split_sizes(x, sizes, axis, pieces);
+  }
   const Index extent = x.size(at);
   if (extent % count != 0)
     fail("split", {.given = "x " + describe(x) + ", axis " + std::to_string(axis) + " in " + std::to_string(count) + " pieces",
@@ -239,9 +258,9 @@ void split_equal(const Tensor& x, Index axis, std::span<Tensor> pieces) {
   for (Index k = 0; k < count; ++k)
     pieces[static_cast<std::size_t>(k)] = make_view(*x.header(), piece_extents, strides(x), k * step);
   if (!recording) return;
-  std::vector<Tensor*> outputs;
-  for (Tensor& p : pieces) outputs.push_back(&p);
-  record_view(split_op, x, outputs, [&](const Layout& whole) {
+  std::array<Tensor*, most_pieces> outputs;
+  for (std::size_t k = 0; k < pieces.size(); ++k) outputs[k] = &pieces[k];
+  record_view(split_op, x, std::span(outputs).first(pieces.size()), [&](const Layout& whole) {
     Layout layout = whole;
     layout.shape = whole.shape.with(at, piece);
     return layout;

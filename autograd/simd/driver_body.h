@@ -79,8 +79,9 @@ void drive_one(Stretch<T> stretch, const void* f, int inputs, int outputs, Index
 }
 
 template <class T>
-[[gnu::noinline]] void drive_buffered(Stretch<T> stretch, const void* f, int inputs, int outputs, Index rows,
-                    Index columns, const PointwiseInput* in, const PointwiseOutput* out) {
+[[gnu::noinline]] void drive_buffered(Stretch<T> stretch, const void* f, int inputs, int outputs,
+                                      Index rows, Index columns, const PointwiseInput* in,
+                                      const PointwiseOutput* out) {
   alignas(64) std::byte memory[(max_table_inputs + max_table_outputs) * buffer_bytes];
   T* free = reinterpret_cast<T*>(memory);
   T* x_buffer[max_table_inputs];  // null where read in place
@@ -111,8 +112,7 @@ template <class T>
       const auto in_place = [&](int k) {
         return out[k].data != nullptr && !out[k].accumulate && (whole || out[k].whole_packets);
       };
-      for (int k = 0; k < outputs; ++k)
-        y[k] = in_place(k) ? row_of<T>(out[k], r) + c : y_buffer[k];
+      for (int k = 0; k < outputs; ++k) y[k] = in_place(k) ? row_of<T>(out[k], r) + c : y_buffer[k];
       stretch(f, n, x, y);
       for (int k = 0; k < outputs; ++k)
         if (out[k].data != nullptr && !in_place(k))

@@ -53,7 +53,7 @@
 #define UNROLL_SIMD_ISA avx512
 #define UNROLL_SIMD_BYTES 64
 #if defined(__clang__)
-#pragma clang attribute push(                                                               \
+#pragma clang attribute push( \
     __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))), apply_to = function)
 #include UNROLL_SIMD_BODY
 #pragma clang attribute pop

@@ -34,8 +34,7 @@ auto pull_back(const Y& y, const G& g, const S& sum) {
     else
       return sum;
   } else if constexpr (has(mask_of<std::tuple_element_t<K, Y>>, J)) {
-    return pull_back<J, K + 1>(y, g,
-                               add_term(sum, times(part<J>(std::get<K>(y)), std::get<K>(g))));
+    return pull_back<J, K + 1>(y, g, add_term(sum, times(part<J>(std::get<K>(y)), std::get<K>(g))));
   } else {
     return pull_back<J, K + 1>(y, g, sum);
   }

@@ -61,12 +61,10 @@ inline Packet<double> root(const Packet<double>& x) {
 }
 #elif defined(__x86_64__)
 inline Packet<float> root(const Packet<float>& x) {
-  return Packet<float>(
-      __builtin_ia32_sqrtps512_mask(x.v, x.v, static_cast<short>(-1), 4));
+  return Packet<float>(__builtin_ia32_sqrtps512_mask(x.v, x.v, static_cast<short>(-1), 4));
 }
 inline Packet<double> root(const Packet<double>& x) {
-  return Packet<double>(
-      __builtin_ia32_sqrtpd512_mask(x.v, x.v, static_cast<char>(-1), 4));
+  return Packet<double>(__builtin_ia32_sqrtpd512_mask(x.v, x.v, static_cast<char>(-1), 4));
 }
 #else
 inline Packet<float> root(const Packet<float>& x) {

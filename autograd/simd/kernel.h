@@ -81,7 +81,8 @@ constexpr bool callable(std::index_sequence<I...>) {
 
 template <class F, std::size_t... I>
 constexpr int count_outputs(std::index_sequence<I...>) {
-  return static_cast<int>(result_count<std::remove_cvref_t<std::invoke_result_t<const F&, Probe<I>...>>>);
+  return static_cast<int>(
+      result_count<std::remove_cvref_t<std::invoke_result_t<const F&, Probe<I>...>>>);
 }
 
 }  // namespace detail
@@ -143,6 +144,8 @@ struct Compiled {
       .gradient = gradient()};
 };
 
+inline constexpr PointwiseTable no_table{};
+
 }  // namespace detail
 
 // The table of F, called with `Inputs` values. F is pure and generic, and may capture numbers by
@@ -164,6 +167,8 @@ constexpr const PointwiseTable& pointwise_table() {
     static_assert(outputs_of<Function, Inputs>() <= max_outputs,
                   "[pointwise] more than 8 results; needed at most 8");
     return detail::Compiled<Function, Inputs, 0, Order>::table;
+  } else {
+    return detail::no_table;
   }
 }
 

@@ -159,9 +159,9 @@ Packet<T> log_of_parts(const Packet<T>& k, const Packet<T>& f, const Packet<T>& 
   if constexpr (single<T>)
     rest = polynomial(z, z * z, 0.29588302336787307, 0.39988580115372068, 0.66666685608243368);
   else
-    rest = polynomial(z, z * z, 0.14625912631199920119, 0.15330943751286825511, 0.18182912957596257464,
-                      0.22222210800636086295, 0.28571428628075320026, 0.39999999999894728619,
-                      0.66666666666666698599);
+    rest = polynomial(z, z * z, 0.14625912631199920119, 0.15330943751286825511,
+                      0.18182912957596257464, 0.22222210800636086295, 0.28571428628075320026,
+                      0.39999999999894728619, 0.66666666666666698599);
   const Packet<T> half_square = f * f * 0.5;
   const Packet<T> low = fma(s, fma(z, rest, half_square), fma(k, Packet<T>(R::ln2_low), c));
   return fma(k, Packet<T>(R::ln2_high), f - (half_square - low));
@@ -181,8 +181,10 @@ Parts<T> split_parts(const Packet<T>& x) {
   const Unsigned shifted = reinterpret_cast<Unsigned>(x.v) + (offset - R::half_root_bits);
   const Unsigned k = shifted >> R::mantissa;
   constexpr T whole = static_cast<T>(U(1) << R::mantissa);
-  const Packet<T> numbered(reinterpret_cast<typename Packet<T>::Values>(k | (U(R::bias + R::mantissa) << R::mantissa)));
-  const Packet<T> one_plus_f(reinterpret_cast<typename Packet<T>::Values>(reinterpret_cast<Unsigned>(x.v) - (k << R::mantissa) + offset));
+  const Packet<T> numbered(
+      reinterpret_cast<typename Packet<T>::Values>(k | (U(R::bias + R::mantissa) << R::mantissa)));
+  const Packet<T> one_plus_f(reinterpret_cast<typename Packet<T>::Values>(
+      reinterpret_cast<Unsigned>(x.v) - (k << R::mantissa) + offset));
   return {numbered - (whole + T(R::bias + 1)), one_plus_f - 1};
 }
 
@@ -339,19 +341,18 @@ Packet<T> erf(const Packet<T>& x) {
   if constexpr (math::single<T>) {
     const Packet<T> a = math::at_most(abs(x), 3.93F), s = a * a;
     small = math::polynomial(s, s * s, 7.8538617912735175e-5, -8.0101937625024384e-4,
-                                 5.1883277016310225e-3, -2.6853811943481716e-2,
-                                 0.11283585148786295, -0.37612625824240816, 0.1283791657267062);
+                             5.1883277016310225e-3, -2.6853811943481716e-2, 0.11283585148786295,
+                             -0.37612625824240816, 0.1283791657267062);
     p = math::polynomial(a, s, 2.1697619402698773e-5, -4.4147272514356146e-4, 4.2052851863787362e-3,
                          -2.5210341149356096e-2, 0.10842210225888753, 0.63321639377957329,
                          1.1295803134084243, -1.8846833456325913e-4);
   } else {
     const Packet<T> a = math::at_most(abs(x), 5.93), s = a * a;
     small = math::polynomial(
-                    s, s * s, -7.77946960679853537e-10, 1.3710981003343107121e-8,
-                    -1.620631389965458325e-7, 1.6447131589827805677e-6, -1.4924712303518526936e-5,
-                    1.2055293576979168939e-4, -8.5483259293171036483e-4, 5.2239776061185270507e-3,
-                    -2.6866170643111473338e-2, 0.11283791670944184752, -0.37612638903183519539,
-                    0.1283791670955125657);
+        s, s * s, -7.77946960679853537e-10, 1.3710981003343107121e-8, -1.620631389965458325e-7,
+        1.6447131589827805677e-6, -1.4924712303518526936e-5, 1.2055293576979168939e-4,
+        -8.5483259293171036483e-4, 5.2239776061185270507e-3, -2.6866170643111473338e-2,
+        0.11283791670944184752, -0.37612638903183519539, 0.1283791670955125657);
     p = math::polynomial(
         a, s, -3.6419050336993136862e-13, 1.8687942070271679146e-11, -4.4452040850753922975e-10,
         6.49972287722697099e-9, -6.5217905309274829057e-8, 4.73300017091210585e-7,

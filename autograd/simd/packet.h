@@ -43,11 +43,15 @@ using unroll::detail::Number;
 
 // A packet of any instruction set.
 template <class X>
-concept AnyPacket = requires { typename X::PacketElement; };
+concept AnyPacket = requires {
+  typename X::PacketElement;
+};
 
 // A mask of any instruction set.
 template <class X>
-concept AnyMask = requires { typename X::MaskElement; };
+concept AnyMask = requires {
+  typename X::MaskElement;
+};
 
 // How many values a pointwise function returned: those of a tuple, else one.
 template <class X>

@@ -82,6 +82,11 @@ struct Packet : storage::Register<typename Lanes<T>::Values> {
   friend Mask<T> operator==(const Packet& a, const Packet& b) { return Mask<T>(a.v == b.v); }
   friend Mask<T> operator!=(const Packet& a, const Packet& b) { return Mask<T>(a.v != b.v); }
 
+  // For a condition that is one for all, as a captured bool.
+  friend Packet where(bool condition, const Packet& a, const Packet& b) {
+    return condition ? a : b;
+  }
+
   // NaN in either is the result; of equals the first.
   friend Packet maximum(const Packet& a, const Packet& b) {
     return where((a >= b) | (a != a), a, b);

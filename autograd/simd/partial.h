@@ -15,9 +15,9 @@
 // again. So what is known to be zero, one or constant costs nothing, at any depth.
 namespace unroll::simd {
 
-using unroll::abs, unroll::cos, unroll::erf, unroll::exp, unroll::expm1, unroll::horner, unroll::log,
-    unroll::log1p, unroll::maximum, unroll::minimum, unroll::sigmoid, unroll::sin, unroll::softplus,
-    unroll::sqrt, unroll::square, unroll::sum_of, unroll::tanh, unroll::where;
+using unroll::abs, unroll::cos, unroll::erf, unroll::exp, unroll::expm1, unroll::horner,
+    unroll::log, unroll::log1p, unroll::maximum, unroll::minimum, unroll::sigmoid, unroll::sin,
+    unroll::softplus, unroll::sqrt, unroll::square, unroll::sum_of, unroll::tanh, unroll::where;
 
 // clang inlines by size, where gcc follows [[gnu::flatten]] down to the last call.
 #if defined(__clang__)
@@ -170,9 +170,16 @@ auto chain(const A& a, const B& b, const V& v, const DA& da, const DB& db) {
 
 template <unsigned M, class C, class A, class B, std::size_t... I>
 auto choose_slots(const C& c, const A& a, const B& b, std::index_sequence<I...>) {
-  return make_partial<M>(
-      where(c, value(a), value(b)),
-      where(c, part_or_zero<bit_at(M, I)>(a), part_or_zero<bit_at(M, I)>(b))...);
+  return make_partial<M>(where(c, value(a), value(b)),
+                         where(c, part_or_zero<bit_at(M, I)>(a), part_or_zero<bit_at(M, I)>(b))...);
+}
+
+template <class C>
+C either(const C& a, const C& b) {
+  if constexpr (std::is_same_v<C, bool>)
+    return a || b;
+  else
+    return a | b;
 }
 
 template <class X>
@@ -185,24 +192,24 @@ concept Condition = AnyMask<X> || std::is_integral_v<X>;
 }  // namespace detail
 
 template <class A, class B>
-  requires detail::WithPartial<A, B>
+requires detail::WithPartial<A, B>
 auto operator+(const A& a, const B& b) {
   return detail::chain(a, b, detail::value(a) + detail::value(b), One{}, One{});
 }
 template <class A, class B>
-  requires detail::WithPartial<A, B>
+requires detail::WithPartial<A, B>
 auto operator-(const A& a, const B& b) {
   return detail::chain(a, b, detail::value(a) - detail::value(b), One{}, -1.0);
 }
 template <class A, class B>
-  requires detail::WithPartial<A, B>
+requires detail::WithPartial<A, B>
 auto operator*(const A& a, const B& b) {
   const auto& x = detail::value(a);
   const auto& y = detail::value(b);
   return detail::chain(a, b, x * y, detail::factor(y), detail::factor(x));
 }
 template <class A, class B>
-  requires detail::WithPartial<A, B>
+requires detail::WithPartial<A, B>
 auto operator/(const A& a, const B& b) {
   const auto& x = detail::value(a);
   const auto& y = detail::value(b);
@@ -225,40 +232,28 @@ A operator+(const A& a) {
 
 // Comparisons look at values only, and give a mask (or on numbers a bool).
 template <class A, class B>
-  requires detail::WithPartial<A, B>
-auto operator<(const A& a, const B& b) {
-  return detail::innermost(a) < detail::innermost(b);
-}
+requires detail::WithPartial<A, B>
+auto operator<(const A& a, const B& b) { return detail::innermost(a) < detail::innermost(b); }
 template <class A, class B>
-  requires detail::WithPartial<A, B>
-auto operator>(const A& a, const B& b) {
-  return detail::innermost(a) > detail::innermost(b);
-}
+requires detail::WithPartial<A, B>
+auto operator>(const A& a, const B& b) { return detail::innermost(a) > detail::innermost(b); }
 template <class A, class B>
-  requires detail::WithPartial<A, B>
-auto operator<=(const A& a, const B& b) {
-  return detail::innermost(a) <= detail::innermost(b);
-}
+requires detail::WithPartial<A, B>
+auto operator<=(const A& a, const B& b) { return detail::innermost(a) <= detail::innermost(b); }
 template <class A, class B>
-  requires detail::WithPartial<A, B>
-auto operator>=(const A& a, const B& b) {
-  return detail::innermost(a) >= detail::innermost(b);
-}
+requires detail::WithPartial<A, B>
+auto operator>=(const A& a, const B& b) { return detail::innermost(a) >= detail::innermost(b); }
 template <class A, class B>
-  requires detail::WithPartial<A, B>
-auto operator==(const A& a, const B& b) {
-  return detail::innermost(a) == detail::innermost(b);
-}
+requires detail::WithPartial<A, B>
+auto operator==(const A& a, const B& b) { return detail::innermost(a) == detail::innermost(b); }
 template <class A, class B>
-  requires detail::WithPartial<A, B>
-auto operator!=(const A& a, const B& b) {
-  return detail::innermost(a) != detail::innermost(b);
-}
+requires detail::WithPartial<A, B>
+auto operator!=(const A& a, const B& b) { return detail::innermost(a) != detail::innermost(b); }
 
 // Chooses value and derivatives by the mask, so that nothing of the branch not taken comes through,
 // be it infinite or NaN.
 template <detail::Condition C, class A, class B>
-  requires detail::WithPartial<A, B>
+requires detail::WithPartial<A, B>
 auto where(const C& c, const A& a, const B& b) {
   constexpr unsigned M = detail::mask_of<A> | detail::mask_of<B>;
   return detail::choose_slots<M>(c, a, b, detail::SlotsOf<M>{});
@@ -266,15 +261,11 @@ auto where(const C& c, const A& a, const B& b) {
 
 // Of equals the first, with its derivative.
 template <class A, class B>
-  requires detail::WithPartial<A, B>
-auto maximum(const A& a, const B& b) {
-  return where((a >= b) | (a != a), a, b);
-}
+requires detail::WithPartial<A, B>
+auto maximum(const A& a, const B& b) { return where(detail::either(a >= b, a != a), a, b); }
 template <class A, class B>
-  requires detail::WithPartial<A, B>
-auto minimum(const A& a, const B& b) {
-  return where((a <= b) | (a != a), a, b);
-}
+requires detail::WithPartial<A, B>
+auto minimum(const A& a, const B& b) { return where(detail::either(a <= b, a != a), a, b); }
 
 // The derivative is 0 at 0, and NaN at NaN.
 template <detail::AnyPartial A>

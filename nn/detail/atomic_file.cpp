@@ -22,11 +22,6 @@ auto retried(const Call& call) {
   return result;
 }
 
-std::string resolved(const std::string& path) {
-  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
-  return real == nullptr ? path : std::string(real.get());
-}
-
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -35,30 +30,33 @@ std::string folder_of(const std::string& path) {
 
 }  // namespace
 
+AtomicFile::Temporary::~Temporary() {
+  if (ours) ::unlink(path.c_str());
+}
+
 AtomicFile::AtomicFile(std::string operation, std::string path)
     : operation_(std::move(operation)),
       path_(std::move(path)),
-      target_(resolved(path_)),
+      target_(follow_links()),
       temporary_(target_ + ".part") {
-  if (path_.empty() || path_.find('\0') != std::string::npos) fail("open", EINVAL);
   struct stat old = {};
   const bool replaces = ::stat(target_.c_str(), &old) == 0;
+  if (!replaces && errno != ENOENT) fail("stat", errno);
   if (replaces && S_ISDIR(old.st_mode)) fail("open", EISDIR);
   if (replaces && !S_ISREG(old.st_mode))
     fail_nowhere(operation_, {.given = printable(path_) + " is no regular file",
                               .needed = "a path that can be replaced",
                               .hint = {}});
   create();
-  if (replaces && ::fchmod(file_.number(), old.st_mode & 07777) != 0) {
-    const int error = errno;
-    ::unlink(temporary_.c_str());
-    fail("fchmod", error);
-  }
-  exists_ = true;
+  if (replaces && ::fchmod(file_.number(), old.st_mode & 07777) != 0) fail("fchmod", errno);
 }
 
-AtomicFile::~AtomicFile() {
-  if (exists_) ::unlink(temporary_.c_str());
+std::string AtomicFile::follow_links() const {
+  if (path_.empty() || path_.find('\0') != std::string::npos) fail("open", EINVAL);
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path_.c_str(), nullptr), std::free);
+  if (real != nullptr) return real.get();
+  if (errno != ENOENT) fail("open", errno);
+  return path_;
 }
 
 // The lock tells a writer at work from what a killed one left. It is on the open file, so it ends
@@ -67,34 +65,38 @@ void AtomicFile::create() {
   while (true) {
     constexpr int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
     file_ = Descriptor(
-        retried([&] { return ::open(temporary_.c_str(), flags | O_CREAT | O_EXCL, 0666); }));
+        retried([&] { return ::open(temporary_.path.c_str(), flags | O_CREAT | O_EXCL, 0666); }));
     if (file_.number() >= 0) {
+      temporary_.ours = true;
       if (lock_and_check(file_)) return;
+      temporary_.ours = false;
       continue;
     }
     if (errno != EEXIST) fail("open", errno);
-    const Descriptor left(retried([&] { return ::open(temporary_.c_str(), flags); }));
+    const Descriptor left(retried([&] { return ::open(temporary_.path.c_str(), flags); }));
     if (left.number() < 0 && errno == ENOENT) continue;
     if (left.number() < 0) fail("open", errno);
-    if (lock_and_check(left) && ::unlink(temporary_.c_str()) != 0 && errno != ENOENT)
+    if (lock_and_check(left) && ::unlink(temporary_.path.c_str()) != 0 && errno != ENOENT)
       fail("unlink", errno);
   }
 }
 
 // Throws where somebody else holds the lock; false where the name belongs to another file by now.
-bool AtomicFile::lock_and_check(const Descriptor& file) const {
+bool AtomicFile::lock_and_check(const Descriptor& file) {
   if (retried([&] { return ::flock(file.number(), LOCK_EX | LOCK_NB); }) != 0) {
-    if (errno == EWOULDBLOCK)
+    if (errno == EWOULDBLOCK) {
+      temporary_.ours = false;
       fail_nowhere(operation_, {.given = printable(path_) + " is being written by someone else",
                                 .needed = "one writer at a time",
                                 .hint = {}});
+    }
     // File systems without locks: the last writer wins.
     if (errno != ENOLCK && errno != EOPNOTSUPP && errno != ENOSYS) fail("flock", errno);
   }
   struct stat opened = {};
   struct stat named = {};
   if (::fstat(file.number(), &opened) != 0) fail("fstat", errno);
-  if (::stat(temporary_.c_str(), &named) != 0) return false;
+  if (::stat(temporary_.path.c_str(), &named) != 0) return false;
   return opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
@@ -120,8 +122,8 @@ void AtomicFile::write_at(Index offset, std::span<const std::byte> bytes) {
 
 void AtomicFile::commit() {
   if (retried([&] { return ::fsync(file_.number()); }) != 0) fail("fsync", errno);
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("rename", errno);
-  exists_ = false;
+  if (::rename(temporary_.path.c_str(), target_.c_str()) != 0) fail("rename", errno);
+  temporary_.ours = false;
   file_.close();
   const Descriptor folder(retried(
       [&] { return ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));

@@ -15,27 +15,33 @@ namespace unroll::detail {
 class AtomicFile {
  public:
   AtomicFile(std::string operation, std::string path);
-  ~AtomicFile();
-  AtomicFile(const AtomicFile&) = delete;
-  AtomicFile& operator=(const AtomicFile&) = delete;
-
   void write(std::span<const std::byte> bytes);
   // Over what was written.
   void write_at(Index offset, std::span<const std::byte> bytes);
   void commit();
 
  private:
+  // The temporary's name, removed with it unless it became the file.
+  struct Temporary {
+    explicit Temporary(std::string name) : path(std::move(name)) {}
+    ~Temporary();
+    Temporary(const Temporary&) = delete;
+    Temporary& operator=(const Temporary&) = delete;
+    std::string path;
+    bool ours = false;
+  };
+
+  std::string follow_links() const;
   void create();
-  bool lock_and_check(const Descriptor& file) const;
+  bool lock_and_check(const Descriptor& file);
   [[noreturn]] void fail(const char* call, int error) const;
 
   std::string operation_;
   std::string path_;    // as it was given
   std::string target_;  // links followed
-  std::string temporary_;
   Descriptor file_;
+  Temporary temporary_;  // gone before the lock on file_ is
   Index written_ = 0;
-  bool exists_ = false;  // the temporary
 };
 
 }  // namespace unroll::detail

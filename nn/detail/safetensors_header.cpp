@@ -255,6 +255,10 @@ const StoredType* find_stored_type(std::string_view name) {
 StoredHeader parse_header(const std::string& path, std::string_view text, Index data_bytes) {
   if (!text.starts_with('{'))
     fail_format(path, "header at byte 8 begins with " + printable(text.substr(0, 1)), "\"{\"");
+  // The parser would take a NUL for the end and see nothing of what follows.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos)
+    fail_format(path, "header" + at_byte(header_length_bytes + static_cast<Index>(nul)) + ": a NUL",
+                "JSON");
   StoredHeader header = HeaderReader(path, text).read();
   check_names(path, header.tensors);
   for (const StoredTensor& t : header.tensors) check_size(path, t);

@@ -11,7 +11,6 @@ namespace unroll::detail {
 // A byte b that is no part of valid UTF-8 counts as a character of its own, with code invalid_byte
 // + b: so any sequence of bytes is a sequence of characters, and back.
 inline constexpr std::uint32_t invalid_byte = 0x110000;
-inline constexpr std::uint32_t character_codes = invalid_byte + 256;
 
 struct Character {
   std::uint32_t code = 0;

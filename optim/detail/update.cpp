@@ -1,12 +1,12 @@
-#include <unroll/optim/detail/update.h>
+#include <unroll/autograd/parallel.h>
+#include <unroll/autograd/simd/packet.h>
+#include <unroll/optim/detail/plan.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
 #include <vector>
-
-#include <unroll/autograd/parallel.h>
-#include <unroll/autograd/simd/packet.h>
 
 #define UNROLL_SIMD_BODY <unroll/optim/detail/update_kernels.h>
 #include <unroll/autograd/simd/for_each_isa.h>
@@ -24,12 +24,15 @@ Kernel<T> kernel_of(Rule rule) {
   using namespace simd;
   switch (rule) {
     case Rule::plain:
-      return &dispatch(baseline::update<T, baseline::plain_loop<T>>, avx2::update<T, avx2::plain_loop<T>>,
+      return &dispatch(baseline::update<T, baseline::plain_loop<T>>,
+                       avx2::update<T, avx2::plain_loop<T>>,
                        avx512::update<T, avx512::plain_loop<T>>);
     case Rule::momentum:
-      return &dispatch(baseline::update<T, baseline::momentum_loop<T>>, avx2::update<T, avx2::momentum_loop<T>>,
+      return &dispatch(baseline::update<T, baseline::momentum_loop<T>>,
+                       avx2::update<T, avx2::momentum_loop<T>>,
                        avx512::update<T, avx512::momentum_loop<T>>);
-    case Rule::adam: break;
+    case Rule::adam:
+      break;
   }
   return &dispatch(baseline::update<T, baseline::adam_loop<T>>, avx2::update<T, avx2::adam_loop<T>>,
                    avx512::update<T, avx512::adam_loop<T>>);
@@ -52,7 +55,8 @@ struct Pass {
         columns(j.sparse ? j.parameter.size(-1) : 0) {}
 
   void step(Index at, Index n, const T* gradient) const {
-    kernel(job.update, n, gradient, p + at, m != nullptr ? m + at : nullptr, v != nullptr ? v + at : nullptr);
+    kernel(job.update, n, gradient, p + at, m != nullptr ? m + at : nullptr,
+           v != nullptr ? v + at : nullptr);
   }
 
   // Elements begin … end - 1 of the rows that are there.
@@ -100,13 +104,20 @@ struct Pass {
 };
 
 constexpr Index grain = 32768;  // elements of a task; the arrays of one fit the second-level cache
-constexpr Index line = 64;      // a parameter starts at a multiple of so many, so that tasks cut at cache lines
+constexpr Index line =
+    64;  // a parameter starts at a multiple of so many, so that tasks cut at cache lines
 
 Index elements_of(const Job& job) {
   return job.sparse && !job.all_rows ? job.gradient.size() : job.parameter.size();
 }
 
 }  // namespace
+
+std::string number_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
 
 std::span<const std::string_view> moment_names(Rule rule) {
   static constexpr std::array<std::string_view, 1> momentum{"momentum"};
@@ -117,7 +128,8 @@ std::span<const std::string_view> moment_names(Rule rule) {
 }
 
 void run(std::span<const Job> jobs) {
-  // All parameters one after another, cut without regard to where one ends: many small ones make one task.
+  // All parameters one after another, cut without regard to where one ends: many small ones make
+  // one task.
   std::vector<Index> starts;
   starts.reserve(jobs.size());
   Index total = 0;
@@ -126,13 +138,15 @@ void run(std::span<const Job> jobs) {
     total += (elements_of(job) + line - 1) / line * line;
   }
   unroll::detail::parallel_for(total, grain, [&](Index begin, Index end) {
-    auto k = static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin()) - 1;
+    auto k = static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), begin) -
+                                      starts.begin()) -
+             1;
     for (; k < jobs.size() && starts[k] < end; ++k) {
       const Job& job = jobs[k];
       const Index from = std::max<Index>(begin - starts[k], 0);
       const Index to = std::min(end - starts[k], elements_of(job));
       if (from >= to) continue;
-      visit_floating(job.parameter.dtype(), [&]<class T>(T) { Pass<T>(job)(from, to); });
+      visit_floating(job.parameter.dtype(), [&]<class T>(T) { Pass<T>{job}(from, to); });
     }
   });
 }

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <unroll/autograd/tensor.h>
+
 #include <limits>
 #include <span>
 #include <string_view>
-
-#include <unroll/autograd/tensor.h>
 
 namespace unroll::optim::detail {
 
@@ -33,8 +33,8 @@ struct Update {
 // What a parameter's moments are called where they are saved; as many as the rule has.
 std::span<const std::string_view> moment_names(Rule rule);
 
-// The update of one parameter. The gradient is dense, or holds the rows `ids` of a table; then either
-// only these rows are updated, or all, the others with a gradient of zero.
+// The update of one parameter. The gradient is dense, or holds the rows `ids` of a table; then
+// either only these rows are updated, or all, the others with a gradient of zero.
 struct Job {
   Rule rule = Rule::plain;
   Update update = {};

@@ -19,10 +19,11 @@ struct Prepared {
   Packet<T> scale, limit, decay;
 };
 
-// n is a multiple of the packet's size in each of the three. They are never inlined: a tail is run by
-// the very instructions that run the rest, so no bit depends on where a pass was cut.
+// n is a multiple of the packet's size in each of the three. They are never inlined: a tail is run
+// by the very instructions that run the rest, so no bit depends on where a pass was cut.
 template <class T>
-[[gnu::noinline, gnu::flatten]] void plain_loop(const Update& u, Index n, const T* g, T* p, T*, T*) {
+[[gnu::noinline, gnu::flatten]] void plain_loop(const Update& u, Index n, const T* g, T* p, T*,
+                                                T*) {
   const Prepared<T> prepared(u);
   const Packet<T> rate(u.rate);
   for (Index i = 0; i < n; i += Packet<T>::size) {
@@ -32,7 +33,8 @@ template <class T>
 }
 
 template <class T>
-[[gnu::noinline, gnu::flatten]] void momentum_loop(const Update& u, Index n, const T* g, T* p, T* m, T*) {
+[[gnu::noinline, gnu::flatten]] void momentum_loop(const Update& u, Index n, const T* g, T* p, T* m,
+                                                   T*) {
   const Prepared<T> prepared(u);
   const Packet<T> rate(u.rate), beta(u.beta1), of_gradient(u.of_gradient), of_first(u.of_first);
   for (Index i = 0; i < n; i += Packet<T>::size) {
@@ -45,7 +47,8 @@ template <class T>
 }
 
 template <class T>
-[[gnu::noinline, gnu::flatten]] void adam_loop(const Update& u, Index n, const T* g, T* p, T* m, T* v) {
+[[gnu::noinline, gnu::flatten]] void adam_loop(const Update& u, Index n, const T* g, T* p, T* m,
+                                               T* v) {
   const Prepared<T> prepared(u);
   const Packet<T> rate(u.rate), keep(u.keep), root(u.root), epsilon(u.epsilon);
   const Packet<T> beta1(u.beta1), rest1(1 - u.beta1), beta2(u.beta2), rest2(1 - u.beta2);

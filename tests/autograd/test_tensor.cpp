@@ -1,0 +1,389 @@
+// Tensors, shapes, creation, printing, comparing.
+#include <boost/test/unit_test.hpp>
+
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <sstream>
+
+#include "support/leaves.h"
+#include "support/numeric.h"
+
+namespace unroll::test {
+
+BOOST_AUTO_TEST_SUITE(shape)
+
+BOOST_AUTO_TEST_CASE(extents_and_axes) {
+  const Shape s{2, 3, 4};
+  BOOST_TEST(s.rank() == 3);
+  BOOST_TEST(s.size() == 24);
+  BOOST_TEST(s[0] == 2);
+  BOOST_TEST(s[-1] == 4);
+  BOOST_TEST(Shape{}.size() == 1);
+  BOOST_TEST((Shape{3, 0}.size()) == 0);
+  BOOST_TEST(to_string(s) == "[2, 3, 4]");
+  BOOST_TEST(to_string(Shape{}) == "[]");
+  BOOST_TEST(s.with(1, 7) == (Shape{2, 7, 4}));
+  BOOST_TEST(s.without(-1) == (Shape{2, 3}));
+  BOOST_TEST(s.inserted(0, 9) == (Shape{9, 2, 3, 4}));
+  BOOST_TEST(s.inserted(3, 9) == (Shape{2, 3, 4, 9}));
+  BOOST_TEST(s != (Shape{2, 3}));
+  BOOST_TEST((Shape{2, 3, 4}.without(0)) == (Shape{3, 4}));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_refused) {
+  BOOST_TEST(error_of([] { static_cast<void>(Shape{2, 3}[2]); }) == "[shape] axis 2 of a tensor of rank 2; needed -2 … 1");
+  BOOST_TEST(error_of([] { static_cast<void>(Shape{}[0]); }) == "[shape] axis 0 of a tensor of rank 0; needed a tensor with axes");
+  BOOST_CHECK_THROW((Shape{1, -1}), Error);
+  BOOST_CHECK_THROW((Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}), Error);
+  BOOST_CHECK_THROW(static_cast<void>(Shape({1, 1, 1, 1, 1, 1, 1, 1}).inserted(0, 1)), Error);
+  BOOST_CHECK_THROW(static_cast<void>(Shape({Index{1} << 40, Index{1} << 40}).size()), Error);
+}
+
+BOOST_AUTO_TEST_CASE(broadcasting) {
+  const auto both = [](const Shape& a, const Shape& b) {
+    Shape one, other;
+    const bool fits = broadcast(a, b, one);
+    BOOST_TEST(broadcast(b, a, other) == fits);
+    if (fits) BOOST_TEST(one == other);
+    return fits ? to_string(one) : "no";
+  };
+  BOOST_TEST(both({3, 4}, {4}) == "[3, 4]");
+  BOOST_TEST(both({3, 1}, {1, 4}) == "[3, 4]");
+  BOOST_TEST(both({}, {2, 3}) == "[2, 3]");
+  BOOST_TEST(both({2, 1, 4}, {3, 1}) == "[2, 3, 4]");
+  BOOST_TEST(both({0}, {1}) == "[0]");
+  BOOST_TEST(both({0}, {2}) == "no");
+  BOOST_TEST(both({3}, {4}) == "no");
+  Shape a{3, 1};
+  BOOST_TEST(broadcast(a, {1, 4}, a));  // the result may be an operand
+  BOOST_TEST(a == (Shape{3, 4}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(tensors)
+
+BOOST_AUTO_TEST_CASE(lists_decide_dtype_and_shape) {
+  BOOST_TEST(describe(tensor({1.0, 2.0})) == "f32 [2]");
+  BOOST_TEST(describe(tensor({1, 2})) == "i64 [2]");
+  BOOST_TEST(describe(tensor({0.1, 0.2}, f64)) == "f64 [2]");
+  BOOST_TEST(describe(tensor({{1, 2, 3}, {4, 5, 6}})) == "i64 [2, 3]");
+  BOOST_TEST(describe(tensor({{{1.0}, {2.0}}, {{3.0}, {4.0}}})) == "f32 [2, 2, 1]");
+  BOOST_TEST(tensor({0.1}, f64).item() == 0.1);
+  BOOST_TEST(tensor({0.1}).item() == static_cast<double>(0.1F));
+  BOOST_TEST(tensor({(Index{1} << 60) + 1}).item<Index>() == (Index{1} << 60) + 1);
+  BOOST_CHECK_THROW(static_cast<void>(tensor({{1.0, 2.0}, {3.0}})), Error);
+  BOOST_CHECK_THROW(static_cast<void>(tensor({1.5}, i64)), Error);
+}
+
+BOOST_AUTO_TEST_CASE(creation_by_name) {
+  BOOST_TEST(all_equal(zeros({2}), tensor({0.0, 0.0})));
+  BOOST_TEST(all_equal(ones({2}, i64), tensor({1, 1})));
+  BOOST_TEST(all_equal(full({2}, 2.5, f64), tensor({2.5, 2.5}, f64)));
+  BOOST_TEST(all_equal(arange(3), tensor({0, 1, 2})));
+  BOOST_TEST(all_equal(eye(2), tensor({{1.0, 0.0}, {0.0, 1.0}})));
+  BOOST_TEST(describe(zeros_like(tensor({1.0}, f64), {3, 2})) == "f64 [3, 2]");
+  const std::vector<double> data{1, 2, 3, 4};
+  BOOST_TEST(describe(from(std::span<const double>(data), {2, 2})) == "f64 [2, 2]");
+  BOOST_TEST(error_of([&] { static_cast<void>(from(std::span<const double>(data), {3})); }) ==
+             "[from] 4 values for shape [3]; needed 3 values");
+}
+
+BOOST_AUTO_TEST_CASE(undefined_is_refused_by_every_query) {
+  const Tensor nothing;
+  BOOST_TEST(!nothing.defined());
+  BOOST_TEST(describe(nothing) == "undefined");
+  BOOST_TEST(to_string(nothing) == "undefined");
+  BOOST_CHECK_THROW(static_cast<void>(nothing.shape()), Error);
+  BOOST_CHECK_THROW(static_cast<void>(nothing.size()), Error);
+  BOOST_CHECK_THROW(static_cast<void>(nothing.size(0)), Error);
+  BOOST_CHECK_THROW(static_cast<void>(nothing.dtype()), Error);
+  BOOST_CHECK_THROW(static_cast<void>(nothing.item()), Error);
+  BOOST_CHECK_THROW(static_cast<void>(nothing.to(f64)), Error);
+  BOOST_CHECK_THROW(static_cast<void>(nothing + nothing), Error);
+  BOOST_CHECK_THROW(static_cast<void>(sum(nothing)), Error);
+  BOOST_CHECK_THROW(static_cast<void>(reshape(nothing, {1})), Error);
+}
+
+BOOST_AUTO_TEST_CASE(item_and_span) {
+  BOOST_TEST(tensor({{2.5}}).item() == 2.5);
+  BOOST_TEST(error_of([] { static_cast<void>(zeros({2}).item()); }) ==
+             "[item] f32 [2]; needed one element; hint: sum(x).item(), or x.span<float>()");
+  BOOST_CHECK_THROW(static_cast<void>(zeros({0}).item()), Error);
+  BOOST_CHECK_THROW(static_cast<void>(zeros({2}).span<double>()), Error);
+  BOOST_TEST(error_of([] { static_cast<void>(transpose(zeros({2, 3}), 0, 1).span<float>()); }) ==
+             "[span] f32 [3, 2], a view with gaps; needed elements that lie one after another; hint: contiguous(x).span<…>()");
+  BOOST_TEST(zeros({3, 0}).span<float>().empty());
+}
+
+BOOST_AUTO_TEST_CASE(plus_equals_moves_the_handle) {
+  Tensor a = tensor({1.0});
+  const Tensor before = a;
+  a += tensor({2.0});
+  a *= 3.0;
+  a -= 1.0;
+  a /= tensor({4.0});
+  BOOST_TEST(a.item() == 2.0);
+  BOOST_TEST(before.item() == 1.0);
+}
+
+BOOST_AUTO_TEST_CASE(views_copy_nothing) {
+  const Tensor x = reshape(arange(24), {2, 3, 4});
+  const auto first = [](const Tensor& t) { return reinterpret_cast<const Index*>(t.header()->data); };
+  const Index* const data = first(x);
+  BOOST_TEST(first(select(x, 1, 2)) == data + 8);
+  BOOST_TEST(first(slice(x, {.axis = -1, .from = 1})) == data + 1);
+  BOOST_TEST(first(transpose(x, 0, 2)) == data);
+  BOOST_TEST(first(reshape(x, {4, 6})) == data);
+  BOOST_TEST(first(expand(select(x, 0, 0), {5, 3, 4})) == data);
+  BOOST_TEST(contiguous(x).header() == x.header());
+}
+
+BOOST_AUTO_TEST_CASE(views_hold_the_right_elements) {
+  const Tensor x = reshape(arange(24), {2, 3, 4});
+  BOOST_TEST(all_equal(select(x, 1, -1), tensor({{8, 9, 10, 11}, {20, 21, 22, 23}})));
+  BOOST_TEST(all_equal(slice(x, {.axis = 2, .from = 1, .to = -1, .step = 2}), tensor({{{1}, {5}, {9}}, {{13}, {17}, {21}}})));
+  BOOST_TEST(all_equal(transpose(select(x, 0, 0), 0, 1), tensor({{0, 4, 8}, {1, 5, 9}, {2, 6, 10}, {3, 7, 11}})));
+  BOOST_TEST(all_equal(reshape(transpose(select(x, 0, 0), 0, 1), {2, 6}), tensor({{0, 4, 8, 1, 5, 9}, {2, 6, 10, 3, 7, 11}})));
+  BOOST_TEST(all_equal(reshape(select(x, 1, 0), {8}), tensor({0, 1, 2, 3, 12, 13, 14, 15})));
+  auto [left, right] = split(select(x, 0, 1), {1, 3}, -1);
+  BOOST_TEST(all_equal(left, tensor({{12}, {16}, {20}})));
+  BOOST_TEST(all_equal(right, tensor({{13, 14, 15}, {17, 18, 19}, {21, 22, 23}})));
+  BOOST_TEST(all_equal(concat({left, right}, 1), select(x, 0, 1)));
+  BOOST_TEST(all_equal(stack({select(x, 0, 0), select(x, 0, 1)}, 0), x));
+  BOOST_TEST(all_equal(stack({select(x, 2, 0), select(x, 2, 1), select(x, 2, 2), select(x, 2, 3)}, -1), x));
+}
+
+BOOST_AUTO_TEST_CASE(views_that_are_refused) {
+  const Tensor x = zeros({2, 6});
+  BOOST_CHECK_THROW(static_cast<void>(select(x, 0, 2)), Error);
+  BOOST_CHECK_THROW(static_cast<void>(select(x, 2, 0)), Error);
+  BOOST_CHECK_THROW(static_cast<void>(slice(x, {.axis = 1, .from = 4, .to = 3})), Error);
+  BOOST_CHECK_THROW(static_cast<void>(slice(x, {.axis = 1, .to = 7})), Error);
+  BOOST_CHECK_THROW(static_cast<void>(slice(x, {.step = 0})), Error);
+  BOOST_CHECK_THROW(static_cast<void>(reshape(x, {5})), Error);
+  BOOST_CHECK_THROW(static_cast<void>(expand(x, {3, 6})), Error);
+  BOOST_CHECK_THROW(static_cast<void>(split<4>(x, 1)), Error);
+  BOOST_CHECK_THROW(static_cast<void>(split(x, {2, 3}, 1)), Error);
+  BOOST_CHECK_THROW(static_cast<void>(concat({x, zeros({3, 6})}, 1)), Error);
+  BOOST_CHECK_THROW(static_cast<void>(stack(std::span<const Tensor>(), 0)), Error);
+}
+
+BOOST_AUTO_TEST_CASE(reductions_on_awkward_shapes) {
+  BOOST_TEST(sum(zeros({0})).item() == 0.0);
+  BOOST_TEST(std::isnan(mean(zeros({0})).item()));
+  BOOST_CHECK_THROW(static_cast<void>(max(zeros({0}))), Error);
+  BOOST_TEST(all_equal(sum(zeros({3, 0}), -1), zeros({3})));
+  BOOST_TEST(sum(zeros({0, 3}), -1).shape() == (Shape{0}));
+  BOOST_TEST(sum(full({}, 3)).item() == 3.0);
+  BOOST_TEST(all_equal(argmax(tensor({{1.0, 3.0, 3.0}, {5.0, 4.0, 5.0}}), -1), tensor({1, 0})));
+  BOOST_TEST(all_equal(argmax(tensor({{1.0, 3.0, 3.0}, {5.0, 4.0, 5.0}}), 0), tensor({1, 1, 1})));
+  BOOST_TEST(std::isnan(max(tensor({1.0, std::nan(""), 2.0})).item()));
+  BOOST_TEST(argmax(tensor({1.0, std::nan(""), 2.0}), 0).item() == 1.0);
+  BOOST_CHECK_THROW(static_cast<void>(sum(zeros({2, 3}), {0, 0})), Error);
+  BOOST_CHECK_THROW(static_cast<void>(sum(zeros({2, 3}), 2)), Error);
+  // Added up in double: a million small numbers beside a large one, in f32.
+  const Tensor many = concat({tensor({1e8}), full({1 << 20}, 1)}, 0);
+  BOOST_TEST(sum(many).item() == static_cast<double>(static_cast<float>(1e8 + (1 << 20))));
+}
+
+// Of equals, the first gets the gradient.
+BOOST_AUTO_TEST_CASE(maximum_of_equals) {
+  Tape tape;
+  const Tensor x = tape.watch(tensor({{2.0, 7.0, 7.0}, {7.0, 1.0, 0.0}}));
+  BOOST_TEST(all_equal(tape.gradient(max(x), x), tensor({{0.0, 1.0, 0.0}, {0.0, 0.0, 0.0}})));
+  BOOST_TEST(all_equal(tape.gradient(sum(max(x, -1)), x), tensor({{0.0, 1.0, 0.0}, {1.0, 0.0, 0.0}})));
+}
+
+BOOST_AUTO_TEST_CASE(conversion_between_dtypes) {
+  const Tensor x = tensor({1.5, -2.0}, f64);
+  BOOST_TEST(x.to(f64).header() == x.header());
+  BOOST_TEST(all_equal(x.to(f32), tensor({1.5, -2.0})));
+  BOOST_TEST(all_equal(x.to(i64), tensor({1, -2})));
+  Tape tape;
+  const Tensor w = tape.watch(tensor({1.5F, -2.0F}));
+  const Tensor g = tape.gradient(sum(square(w.to(f64))), w);
+  BOOST_TEST(all_equal(g, tensor({3.0, -4.0})));
+}
+
+BOOST_AUTO_TEST_CASE(losses_where_nothing_counts) {
+  for (const Reduction reduction : {Reduction::mean, Reduction::sum}) {
+    Tape tape;
+    const Tensor x = tape.watch(full({2, 3}, std::numeric_limits<double>::infinity()));
+    const Tensor loss = cross_entropy(x, tensor({-100, -100}), {.reduction = reduction});
+    BOOST_TEST(loss.item() == 0.0);
+    BOOST_TEST(all_equal(tape.gradient(loss, x), zeros({2, 3})));
+  }
+}
+
+// A row that does not count may hold anything, in the recorded derivative too.
+BOOST_AUTO_TEST_CASE(what_does_not_count_never_shows) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const bool differentiable : {false, true}) {
+    Tape tape;
+    const Tensor x = tape.watch(tensor({{0.5, 1.0}, {nan, nan}}, f64));
+    const Tensor g = tape.gradient(cross_entropy(x, tensor({0, -100})), x, {.differentiable = differentiable});
+    BOOST_TEST(values(g)[2] == 0.0);
+    BOOST_TEST(values(g)[3] == 0.0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(softmax_of_nothing_to_choose_from) {
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const bool differentiable : {false, true}) {
+    Tape tape;
+    const Tensor x = tape.watch(tensor({{-inf, -inf}, {0.0, -inf}, {1000.0, 1000.0}}, f64));
+    const Tensor y = softmax(x);
+    BOOST_TEST(all_equal(detach(y), tensor({{0.0, 0.0}, {1.0, 0.0}, {0.5, 0.5}}, f64)));
+    for (const double v : values(tape.gradient(sum(y * tensor({{1.0, 2.0}}, f64)), x, {.differentiable = differentiable})))
+      BOOST_TEST(std::isfinite(v));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(printing)
+
+BOOST_AUTO_TEST_CASE(layout) {
+  BOOST_TEST(to_string(tensor({3.0, 12.0, 27.0})) == "f32 [3]  3  12  27");
+  BOOST_TEST(to_string(tensor({{1, 2}, {3, 4}})) == "i64 [2, 2]\n [[1  2]\n  [3  4]]");
+  BOOST_TEST(to_string(full({}, 0.5, f64)) == "f64 []  0.5");
+  BOOST_TEST(to_string(zeros({0, 3})) == "f32 [0, 3]");
+  const std::string elided = to_string(arange(5000));
+  BOOST_TEST(elided == "i64 [5000]  0  1  2  …  4997  4998  4999");
+  BOOST_TEST(to_string(transpose(tensor({{1, 2}, {3, 4}}), 0, 1)) == "i64 [2, 2]\n [[1  3]\n  [2  4]]");
+}
+
+template <class T>
+void reads_back(T value) {
+  const Tensor x = from(std::span<const T>(&value, 1), {});
+  const std::string text = to_string(x);
+  const char* const number = text.c_str() + text.find("  ") + 2;
+  T back;
+  if constexpr (std::is_same_v<T, float>)
+    back = std::strtof(number, nullptr);
+  else if constexpr (std::is_same_v<T, double>)
+    back = std::strtod(number, nullptr);
+  else
+    back = std::strtoll(number, nullptr, 10);
+  if (value != value)
+    BOOST_TEST(back != back);
+  else
+    BOOST_REQUIRE_MESSAGE(std::memcmp(&back, &value, sizeof(T)) == 0, text);
+}
+
+BOOST_AUTO_TEST_CASE(every_number_reads_back_exactly) {
+  Rng rng(4);
+  for (int k = 0; k < 5000; ++k) {
+    const std::uint64_t bits = rng.next();
+    reads_back(std::bit_cast<double>(bits));
+    reads_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+    reads_back(static_cast<Index>(bits));
+  }
+  for (const double v : {0.0, -0.0, 0.1, 1e300, -5e-324, std::numeric_limits<double>::infinity(), std::nan("")}) {
+    reads_back(v);
+    reads_back(static_cast<float>(v));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(comparing)
+
+BOOST_AUTO_TEST_CASE(all_close_finds_the_worst) {
+  const Tensor a = tensor({{1.0, 2.0}, {3.0, 4.0}}, f64);
+  BOOST_TEST(all_close(a, a * (1 + 1e-7), {.relative = 1e-6}));
+  BOOST_TEST(!all_close(a, a * (1 + 1e-5), {.relative = 1e-6}));
+  const auto report = all_close(a, tensor({{1.0, 2.5}, {3.1, 4.0}}, f64), {.relative = 1e-6});
+  BOOST_TEST(!report.ok());
+  BOOST_TEST(report.text().starts_with("2 of 4 elements differ, worst at [0, 1]: 2 and 2.5"), report.text());
+  BOOST_TEST(all_close(zeros({2}), full({2}, 1e-9), {.absolute = 1e-8}));
+  BOOST_TEST(!all_close(zeros({2}), full({2}, 1e-7), {.absolute = 1e-8}));
+  BOOST_TEST(!all_close(a, a.to(f32)));
+  BOOST_TEST(!all_close(a, reshape(a, {4})));
+  BOOST_TEST(!all_close(Tensor{}, a));
+  BOOST_TEST(all_close(zeros({0}), zeros({0})));
+}
+
+BOOST_AUTO_TEST_CASE(infinities_and_nan) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Tensor nan = tensor({std::nan("")}, f64), up = tensor({inf}, f64), down = tensor({-inf}, f64), one = tensor({1.0}, f64);
+  BOOST_TEST(!all_close(nan, nan));
+  BOOST_TEST(!all_close(nan, one, {.absolute = inf}));
+  BOOST_TEST(all_close(up, up));
+  BOOST_TEST(!all_close(up, down));
+  BOOST_TEST(!all_close(up, one, {.relative = 1}));
+  BOOST_TEST(all_equal(nan, nan));
+  BOOST_TEST(!all_equal(tensor({0.0}), tensor({-0.0})));
+  BOOST_TEST(all_close(tensor({0.0}), tensor({-0.0})));
+}
+
+BOOST_AUTO_TEST_CASE(whole_numbers_beyond_double) {
+  const Index large = (Index{1} << 60) + 1;
+  BOOST_TEST(!all_equal(tensor({large}), tensor({large - 1})));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(gradient_values)
+
+BOOST_AUTO_TEST_CASE(accumulating_dense_and_sparse) {
+  const Tensor W = make_parameter(tensor({1.0, 2.0}), "b.W"), T = make_parameter(ones({5, 2}), "a.table");
+  const Tensor other = make_parameter(tensor({3.0}), "c.other");
+  const auto lookup = [&](const Tensor& ids) {
+    Tape tape;
+    return tape.backward(sum(embedding(T, ids) * W));
+  };
+  Gradients total;
+  BOOST_TEST(total.empty());
+  total += lookup(tensor({4, 1, 4}));
+  BOOST_TEST(total.size() == 2);
+  BOOST_TEST(total.find(T)->is_sparse());
+  BOOST_TEST(all_equal(total.find(T)->sparse.ids, tensor({1, 4})));
+  BOOST_TEST(all_equal(total.find(T)->sparse.values, tensor({{1.0, 2.0}, {2.0, 4.0}})));
+  total += lookup(tensor({0, 4}));
+  BOOST_TEST(all_equal(total.find(T)->sparse.ids, tensor({0, 1, 4})));
+  BOOST_TEST(all_equal(total[T], tensor({{1.0, 2.0}, {1.0, 2.0}, {0.0, 0.0}, {0.0, 0.0}, {3.0, 6.0}})));
+  BOOST_TEST(all_equal(total[W], tensor({5.0, 5.0})));
+  {
+    Tape tape;
+    total += tape.backward(sum(T * 0.5) + sum(other));
+  }
+  BOOST_TEST(!total.find(T)->is_sparse());
+  BOOST_TEST(all_equal(total[T], tensor({{1.5, 2.5}, {1.5, 2.5}, {0.5, 0.5}, {0.5, 0.5}, {3.5, 6.5}})));
+  total *= 2.0;
+  BOOST_TEST(all_equal(total[other], tensor({2.0})));
+  std::string paths;
+  for (const auto& entry : total) paths += entry.path + " ";
+  BOOST_TEST(paths == "a.table b.W c.other ");
+  BOOST_TEST(error_of([&] { static_cast<void>(lookup(tensor({0}))[other]); }) ==
+             "[gradients] no gradient of c.other f32 [1]; needed a parameter that the loss reached; hint: grads.contains(p) "
+             "asks; a frozen parameter has none");
+}
+
+BOOST_AUTO_TEST_CASE(sparse_rows_and_dense_use_of_one_table) {
+  const Tensor T = make_parameter(tensor({{1.0, 2.0}, {3.0, 4.0}, {5.0, 6.0}}), "T");
+  Tape tape;
+  const Tensor loss = sum(square(T)) + sum(embedding(T, tensor({2, 2, 0})));
+  BOOST_TEST(all_equal(tape.backward(loss)[T], tensor({{3.0, 5.0}, {6.0, 8.0}, {12.0, 14.0}})));
+}
+
+BOOST_AUTO_TEST_CASE(norm_does_not_overflow) {
+  const Tensor p = make_parameter(ones({3}), "p"), q = make_parameter(ones({4}), "q");
+  const auto gradients = [&](double a, double b) {
+    Tape tape;
+    return tape.backward(sum(p * a) + sum(q * b));
+  };
+  BOOST_TEST(gradients(2, 3).norm() == std::sqrt(12.0 + 36.0), boost::test_tools::tolerance(1e-7));
+  BOOST_TEST(gradients(1e30, 0).norm() == 1e30 * std::sqrt(3.0), boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(gradients(1e-30, 0).norm() == 1e-30 * std::sqrt(3.0), boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(Gradients().norm() == 0.0);
+  BOOST_TEST(std::isnan(gradients(std::nan(""), 1).norm()));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace unroll::test

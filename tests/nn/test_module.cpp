@@ -1,0 +1,423 @@
+// Modules: names, paths, parameters, freezing, modes, dtypes, lifetimes.
+#include <memory>
+#include <optional>
+
+#include <boost/test/unit_test.hpp>
+
+#include "support/error_text.h"
+#include "support/recurrent_layers.h"
+
+namespace unroll::test {
+namespace {
+
+struct Inner : nn::Module {
+  struct Options {
+    Index size = 2;
+  };
+  explicit Inner(Options o) : options(o) {}
+  const Options options;
+  nn::Parameter W{*this, "W", {options.size, 3}, init::normal(1)};
+  nn::Parameter b{*this, "b", {3}, init::zeros()};
+};
+
+struct Outer : nn::Module {
+  struct Options {
+    Index size = 2;
+  };
+  explicit Outer(Options o) : options(o) {}
+  const Options options;
+  nn::Parameter scale{*this, "scale", {1}, init::constant(2)};
+  nn::Child<Inner> left{*this, "left", {.size = options.size}};
+  nn::Child<Inner> right{*this, "right", {.size = 4}};
+  nn::List<Inner> heads{*this, "heads"};
+};
+
+std::vector<std::string> paths_of(const ParameterList& list) {
+  std::vector<std::string> paths;
+  for (const auto& [path, tensor] : list) paths.push_back(path);
+  return paths;
+}
+
+static_assert(!std::is_copy_constructible_v<Outer> && !std::is_copy_assignable_v<Outer>);
+static_assert(!std::is_move_constructible_v<Outer> && !std::is_move_assignable_v<Outer>);
+static_assert(!std::is_copy_constructible_v<nn::LSTM> && !std::is_move_constructible_v<nn::LSTM>);
+static_assert(!std::is_copy_constructible_v<nn::Child<Inner>> &&
+              !std::is_move_constructible_v<nn::Child<Inner>>);
+static_assert(!std::is_copy_constructible_v<nn::Parameter> &&
+              !std::is_move_constructible_v<nn::Parameter>);
+static_assert(!std::is_copy_constructible_v<nn::List<Inner>> &&
+              !std::is_move_constructible_v<nn::List<Inner>>);
+static_assert(!std::is_assignable_v<nn::Parameter&, Tensor> &&
+              !std::is_assignable_v<nn::Parameter&, nn::Parameter&>);
+template <class P>
+concept Grows = requires(P& p, Tensor x) {
+  p += x;
+}
+|| requires(P& p) { p *= 2.0; };
+static_assert(!Grows<nn::Parameter> && Grows<Tensor>);
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(module)
+
+BOOST_AUTO_TEST_CASE(paths) {
+  Outer model({});
+  model.heads.add({.size = 1});
+  model.heads.add({.size = 5});
+  BOOST_TEST(paths_of(model.parameters()) ==
+                 (std::vector<std::string>{"scale", "left.W", "left.b", "right.W", "right.b",
+                                           "heads.0.W", "heads.0.b", "heads.1.W", "heads.1.b"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(paths_of(model.heads[1].parameters()) == (std::vector<std::string>{"W", "b"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(model.heads[1].W.path() == "heads.1.W");
+  BOOST_TEST(model.heads[1].path() == "heads.1");
+  BOOST_TEST(model.heads.path() == "heads");
+  BOOST_TEST(model.path() == "");
+  BOOST_TEST(model.left.name() == "left");
+  BOOST_TEST(model.left.parent() == &model);
+  BOOST_TEST(model.children().size() == 3U);
+  BOOST_TEST(model.heads.size() == 2);
+  BOOST_TEST(model.parameters().size() == 9);
+  BOOST_TEST(model.parameters().elements() == 1 + 6 + 3 + 12 + 3 + 3 + 3 + 15 + 3);
+}
+
+BOOST_AUTO_TEST_CASE(paths_of_a_layer) {
+  nn::LSTM layer({.input = 2, .hidden = 3, .layers = 2, .bidirectional = true, .biases = 2});
+  std::vector<std::string> expected;
+  for (const char* part : {"0.forward", "0.backward", "1.forward", "1.backward"})
+    for (const char* name : {".Wx", ".Wh", ".b", ".b_recurrent"})
+      expected.push_back(part + std::string(name));
+  BOOST_TEST(paths_of(layer.parameters()) == expected, boost::test_tools::per_element());
+  nn::GRU plain({.input = 2, .hidden = 3, .biases = 0});
+  BOOST_TEST(
+      paths_of(plain.parameters()) == (std::vector<std::string>{"0.forward.Wx", "0.forward.Wh"}),
+      boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(where) {
+  Outer model({});
+  const auto weights =
+      model.parameters().where([](std::string_view path) { return !path.ends_with(".b"); });
+  BOOST_TEST(paths_of(weights) == (std::vector<std::string>{"scale", "left.W", "right.W"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(model.parameters().where([](std::string_view) { return false; }).size() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(names) {
+  struct Bad : nn::Module {
+    struct Options {
+      std::string first = "a", second = "b";
+    };
+    explicit Bad(Options o) : options(o) {}
+    const Options options;
+    nn::Parameter W{*this, options.first, {1}, init::zeros()};
+    nn::Child<Inner> child{*this, options.second, {}};
+  };
+  check_text([] { Bad({.second = "a"}); },
+             "[module] name \"a\" is taken in Bad; needed a name of its own; hint: two children of "
+             "one parent may "
+             "not share a name");
+  check_text([] { Bad({.first = ""}); },
+             "[module] an empty name in Bad; needed a name; hint: nn::Child<nn::Linear> "
+             "head{*this, \"head\", …}");
+  check_text([] { Bad({.first = "a.b"}); },
+             "[module] name \"a.b\" has a dot; needed a name without one; hint: paths are made of "
+             "names joined by dots");
+  check_text([] { Bad({.second = "."}); },
+             "[module] name \".\" has a dot; needed a name without one; hint: paths are made of "
+             "names joined by dots");
+}
+
+BOOST_AUTO_TEST_CASE(a_list_tells_where_it_ends) {
+  Outer model({});
+  model.heads.add({});
+  BOOST_CHECK_THROW(static_cast<void>(model.heads[1]), Error);
+  BOOST_CHECK_THROW(static_cast<void>(model.heads[-1]), Error);
+  nn::GRU layer({.input = 1, .hidden = 1});
+  BOOST_CHECK_THROW(static_cast<void>(layer.cell(1)), Error);
+}
+
+BOOST_AUTO_TEST_CASE(freezing) {
+  Outer model({});
+  model.left.freeze();
+  BOOST_TEST(model.left.W.is_frozen());
+  BOOST_TEST(!model.right.W.is_frozen());
+  const auto loss = [&] {
+    return sum(model.left.W * 2.0) + sum(model.right.W) + sum(model.left.b * model.right.b);
+  };
+  {
+    Tape tape;
+    const Tensor y = model.left.W * 2.0;
+    BOOST_TEST(tape.nodes() == 0);  // a constant: nothing is recorded
+    const auto grads = tape.backward(loss());
+    BOOST_TEST(!grads.contains(model.left.W));
+    BOOST_TEST(!grads.contains(model.left.b));
+    BOOST_TEST(grads.contains(model.right.W));
+    BOOST_TEST(all_equal(grads[model.right.b], zeros({3})));
+    BOOST_TEST(grads.size() == 2);
+  }
+  model.unfreeze();
+  BOOST_TEST(!model.left.W.is_frozen());
+  {
+    Tape tape;
+    const Tensor read = sum(model.left.W);
+    model.left.W.freeze();  // counts from the next tape on
+    const auto grads = tape.backward(read + loss());
+    BOOST_TEST(all_equal(grads[model.left.W], full({2, 3}, 3)));
+  }
+  {
+    Tape tape;
+    const Tensor frozen = sum(model.left.W);
+    BOOST_TEST(tape.nodes() == 0);
+    model.left.W.unfreeze();
+    BOOST_TEST(tape.backward(loss()).contains(model.left.W) == false);
+  }
+  Tape tape;
+  BOOST_TEST(tape.backward(loss()).size() == 4);
+  model.heads.add({});
+  model.freeze();
+  BOOST_TEST(model.heads[0].b.is_frozen());
+  BOOST_TEST(model.scale.is_frozen());
+}
+
+BOOST_AUTO_TEST_CASE(modes) {
+  Outer model({});
+  BOOST_TEST(!model.is_training());
+  Tape tape;
+  BOOST_TEST(model.right.is_training());
+  model.eval();
+  BOOST_TEST(!model.is_training());
+  BOOST_TEST(!model.right.is_training());
+  model.right.train();
+  BOOST_TEST(model.right.is_training());
+  BOOST_TEST(!model.left.is_training());
+  model.train();
+  BOOST_TEST(model.left.is_training());
+  model.eval();
+  BOOST_TEST(model.heads.add({}).is_training());  // new modules train
+}
+
+BOOST_AUTO_TEST_CASE(describing) {
+  Outer model({});
+  model.heads.add({.size = 1});
+  model.right.b.freeze();
+  BOOST_TEST(model.describe() ==
+             "Outer  31 parameters\n"
+             "  scale  f32 [1]\n"
+             "  left  Inner  9 parameters\n"
+             "    W  f32 [2, 3]\n"
+             "    b  f32 [3]\n"
+             "  right  Inner  15 parameters\n"
+             "    W  f32 [4, 3]\n"
+             "    b  f32 [3]  frozen\n"
+             "  heads  List<Inner>  6 parameters\n"
+             "    0  Inner  6 parameters\n"
+             "      W  f32 [1, 3]\n"
+             "      b  f32 [3]\n");
+}
+
+BOOST_AUTO_TEST_CASE(copying_values) {
+  Outer a({});
+  Outer b({});
+  BOOST_TEST(!all_equal(a.left.W, b.left.W).ok());
+  Tensor handle = b.left.W;
+  nn::copy_values(a, b);
+  BOOST_TEST(all_equal(a.left.W, b.left.W));
+  BOOST_TEST(all_equal(a.right.W, b.right.W));
+  BOOST_TEST(all_equal(handle, a.left.W));
+  nn::copy_values(a, a);
+  BOOST_TEST(all_equal(a.left.W, b.left.W));
+
+  Outer wider({.size = 7});
+  const Tensor before = detach(wider.right.W).to(f64);
+  check_text([&] { nn::copy_values(a, wider); },
+             "[copy_values] left.W f32 [7, 3] against f32 [2, 3]; needed two models of equal "
+             "paths, shapes and dtypes; "
+             "hint: Model twin(model.options)");
+  BOOST_TEST(all_equal(wider.right.W.to(f64), before));  // nothing was changed
+  Outer more({});
+  more.heads.add({});
+  check_text([&] { nn::copy_values(a, more); },
+             "[copy_values] heads.0.W f32 [2, 3] against nothing of that path; needed two models "
+             "of equal paths, shapes "
+             "and dtypes; hint: Model twin(model.options)");
+  check_text([&] { nn::copy_values(more, a); },
+             "[copy_values] nothing of that path against heads.0.W f32 [2, 3]; needed two models "
+             "of equal paths, shapes "
+             "and dtypes; hint: Model twin(model.options)");
+  struct Empty : nn::Module {
+  } empty;
+  BOOST_CHECK_THROW(nn::copy_values(a, empty), Error);
+  Outer wide({});
+  wide.to(f64);
+  BOOST_CHECK_THROW(nn::copy_values(a, wide), Error);
+}
+
+BOOST_AUTO_TEST_CASE(to_f64_and_back) {
+  Outer model({});
+  BOOST_TEST((model.dtype() == f32));
+  const Tensor before = detach(model.left.W).to(f64);
+  model.left.b.freeze();
+  model.to(f64);
+  BOOST_TEST((model.dtype() == f64));
+  BOOST_TEST((model.heads.dtype() == f32));  // has none
+  for (const auto& [path, p] : model.parameters()) BOOST_TEST((p.dtype() == f64));
+  BOOST_TEST(all_equal(model.left.W, before));
+  BOOST_TEST(model.left.b.is_frozen());
+  BOOST_TEST(model.left.W.path() == "left.W");
+  Tape tape;
+  const auto grads = tape.backward(sum(model.left.W * model.left.W));
+  BOOST_TEST(all_equal(grads[model.left.W], 2.0 * before));
+  model.to(f32);
+  BOOST_TEST(all_equal(model.left.W.to(f64), before));
+  check_text([&] { model.to(i64); }, "[module] to(i64); needed f32 or f64");
+}
+
+// A part without parameters says nothing about the dtype.
+BOOST_AUTO_TEST_CASE(dtype_is_that_of_the_first_parameter) {
+  struct Bare : nn::Module {
+    struct Options {
+      double rate = 0.5;
+    };
+    explicit Bare(Options o) : options(o) {}
+    const Options options;
+    nn::Child<nn::Dropout> drop{*this, "drop", {.rate = options.rate}};
+  };
+  struct Model : nn::Module {
+    nn::Child<Bare> bare{*this, "bare", {}};
+    nn::Child<Inner> inner{*this, "inner", {}};
+  } model;
+  model.to(f64);
+  BOOST_TEST((model.dtype() == f64));
+}
+
+BOOST_AUTO_TEST_CASE(a_change_of_dtype_is_noticed_by_a_tape) {
+  Inner model({});
+  Tape tape;
+  const Tensor loss = sum(model.W);
+  model.to(f64);
+  check_text([&] { static_cast<void>(tape.backward(loss)); },
+             "[backward] W was changed (change of dtype) after this tape read it; needed its old "
+             "value; hint: call "
+             "backward before step, or open a new Tape");
+}
+
+BOOST_AUTO_TEST_CASE(assigning) {
+  Outer model({});
+  const Tensor handle = model.left.W;
+  model.left.W.assign(full({2, 3}, 4));
+  BOOST_TEST(all_equal(handle, full({2, 3}, 4)));
+  BOOST_TEST(all_equal(model.left.W, full({2, 3}, 4)));
+  check_text(
+      [&] {
+        model.left.W.assign(zeros({3, 2}));
+      },
+      "[assign] f32 [3, 2] for left.W f32 [2, 3]; needed equal shapes and dtypes");
+  check_text(
+      [&] {
+        model.left.W.assign(zeros({2, 3}, f64));
+      },
+      "[assign] f64 [2, 3] for left.W f32 [2, 3]; needed equal shapes and dtypes; hint: "
+      "values.to(f32)");
+  BOOST_CHECK_THROW(model.left.W.assign(Tensor()), Error);
+  {
+    Tape tape;
+    const Tensor loss = sum(model.left.W);
+    model.left.W.assign(zeros({2, 3}));
+    check_text([&] { static_cast<void>(tape.backward(loss)); },
+               "[backward] left.W was changed (assignment) after this tape read it; needed its old "
+               "value; hint: call "
+               "backward before step, or open a new Tape");
+  }
+  Tape tape;
+  const Tensor read = sum(model.left.W);
+  nn::copy_values(Outer({}), model);
+  check_text([&] { static_cast<void>(model.left.W + model.left.W); },
+             "[add] left.W was changed (copy_values) after this tape read it; needed its old "
+             "value; hint: call backward "
+             "before step, or open a new Tape");
+}
+
+// From a view of itself.
+BOOST_AUTO_TEST_CASE(assigning_its_own_elements) {
+  struct Square : nn::Module {
+    nn::Parameter W{*this, "W", {3, 3}, init::normal(1)};
+  } model;
+  const Tensor before = contiguous(transpose(model.W, 0, 1)).to(f64);
+  model.W.assign(transpose(model.W, 0, 1));
+  BOOST_TEST(all_equal(model.W.to(f64), before));
+}
+
+BOOST_AUTO_TEST_CASE(the_model_dies_first) {
+  Tensor w;
+  ParameterList list;
+  Gradients grads;
+  {
+    auto model = std::make_unique<Outer>(Outer::Options{});
+    model->left.W.assign(full({2, 3}, 5));
+    w = model->left.W;
+    list = model->parameters();
+    Tape tape;
+    grads = tape.backward(sum(w));
+  }
+  BOOST_TEST(all_equal(w, full({2, 3}, 5)));
+  BOOST_TEST(list.size() == 5);
+  BOOST_TEST(all_equal(grads[w], ones({2, 3})));
+  BOOST_TEST(grads.begin()->path == "left.W");
+  Tape tape;  // still a leaf, with the path that it had
+  const auto again = tape.backward(sum(w * w));
+  BOOST_TEST(again.begin()->path == "left.W");
+  BOOST_TEST(all_equal(again[w], full({2, 3}, 10)));
+}
+
+BOOST_AUTO_TEST_CASE(the_model_dies_under_its_tape) {
+  Tape tape;
+  Tensor loss;
+  {
+    nn::Linear layer({.input = 2, .output = 1, .bias = false});
+    unroll::detail::overwrite(layer.W, full({2, 1}, 3), "test");
+    loss = sum(layer(tape.watch(ones({1, 2}))));
+  }
+  const auto grads = tape.backward(loss);
+  BOOST_TEST(grads.begin()->path == "W");
+  BOOST_TEST(all_equal(grads.begin()->dense, ones({2, 1})));
+}
+
+// A parent that throws half way leaves nothing behind; a child that dies leaves its parent.
+BOOST_AUTO_TEST_CASE(children_come_and_go) {
+  struct Grown : nn::Module {
+    void take(nn::Module& child, std::string name) { adopt(child, std::move(name)); }
+  };
+  Grown parent;
+  {
+    Inner child({});
+    parent.take(child, "child");
+    BOOST_TEST(parent.parameters().size() == 2);
+    BOOST_TEST(child.W.path() == "child.W");
+    Grown other;
+    BOOST_CHECK_THROW(other.take(child, "mine"), Error);  // has a parent
+    BOOST_CHECK_THROW(other.take(other, "self"), Error);
+    BOOST_TEST(child.parent() == &parent);
+  }
+  BOOST_TEST(parent.parameters().size() == 0);
+  BOOST_TEST(parent.children().size() == 0U);
+  auto short_lived = std::make_unique<Grown>();
+  Inner child({});
+  short_lived->take(child, "child");
+  short_lived.reset();
+  BOOST_TEST(child.W.path() == "child.W");
+}
+
+BOOST_AUTO_TEST_CASE(optional_parameters_and_factories) {
+  const auto make = [] { return nn::Linear({.input = 2, .output = 3}); };
+  nn::Linear layer = make();
+  BOOST_TEST(layer.b->path() == "b");
+  std::optional<nn::GRU> later;
+  later.emplace(nn::GRU::Options{.input = 1, .hidden = 2});
+  BOOST_TEST(later->parameters().size() == 3);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace unroll::test

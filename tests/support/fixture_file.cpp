@@ -1,0 +1,45 @@
+#include "support/fixture_file.h"
+
+#include <cstring>
+#include <fstream>
+#include <stdexcept>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace unroll::test {
+
+FixtureFile read_fixture(const std::string& name) {
+  const std::string path = std::string(UNROLL_SOURCE_DIR) + "/tests/fixtures/" + name;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw std::runtime_error(path + " cannot be read");
+  const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  const char* const data = bytes.data() + sizeof(header) + header;
+
+  FixtureFile file;
+  for (const auto& [key, entry] : nlohmann::json::parse(bytes.substr(sizeof(header), header)).items()) {
+    if (key == "__metadata__") {
+      file.metadata = entry.get<std::map<std::string, std::string>>();
+      continue;
+    }
+    const Shape shape(entry.at("shape").get<std::vector<Index>>());
+    const char* const from_here = data + entry.at("data_offsets").at(0).get<std::size_t>();
+    const auto count = static_cast<std::size_t>(shape.size());
+    if (entry.at("dtype") == "I64") {
+      std::vector<Index> elements(count);
+      std::memcpy(elements.data(), from_here, count * sizeof(Index));
+      file.tensors[key] = from(std::span<const Index>(elements), shape);
+    } else if (entry.at("dtype") == "F64") {
+      std::vector<double> elements(count);
+      std::memcpy(elements.data(), from_here, count * sizeof(double));
+      file.tensors[key] = from(std::span<const double>(elements), shape);
+    } else {
+      throw std::runtime_error(path + ": dtype of " + key);
+    }
+  }
+  return file;
+}
+
+}  // namespace unroll::test

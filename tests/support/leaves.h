@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include <unroll/autograd/autograd.h>
+
+namespace unroll::test {
+
+// A parameter without a module: a leaf with these values and this path.
+Tensor make_parameter(const Tensor& values, const std::string& path);
+// What an optimiser's step is to a tape: other values, a new version.
+void overwrite(const Tensor& parameter, double value, Index step);
+void freeze(const Tensor& parameter, bool frozen = true);
+
+// The text of the Error that f throws; "nothing was thrown" where it does not.
+template <class F>
+std::string error_of(const F& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+}  // namespace unroll::test

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <unroll/autograd/autograd.h>
+
+// Programs of tensor operations drawn at random, with what is dangerous for a gradient pass: views of
+// views, overlapping slices, addends that share a gradient, weights that are used often or are views
+// themselves, tables that are also used densely.
+namespace unroll::test {
+
+struct Instruction {
+  enum class Kind {
+    select, slice, transpose, reshape, split, expand, contiguous,
+    stack, concat,
+    tanh, add, sub, mul, scale, gate,
+    matmul, affine, affine_sum, embedding,
+    sum, mean, softmax, cross_entropy,
+  };
+  Kind kind = Kind::tanh;
+  std::vector<std::size_t> operands = {};  // indices of values
+  Index axis = 0;
+  Index from = 0, to = 0, step = 1;
+  Shape shape = {};
+  Tensor ids = {};
+};
+
+// Values are numbered: first the leaves, then the results of the instructions.
+class RandomProgram {
+ public:
+  RandomProgram(std::uint64_t seed, Index instructions);
+
+  const std::vector<Tensor>& leaves() const { return leaves_; }
+  std::size_t size() const { return shapes_.size(); }  // number of values
+  const Shape& shape(std::size_t value) const { return shapes_[value]; }
+  bool is_view(std::size_t value) const { return is_view_[value]; }
+
+  // All values, from leaves in f64; where a value has an entry in `nudges`, that is added to it.
+  std::vector<Tensor> run(std::span<const Tensor> leaves,
+                          const std::map<std::size_t, Tensor>& nudges = {}) const;
+  // One number made of several late values.
+  Tensor loss(std::span<const Tensor> values) const;
+
+  std::string text() const;
+
+ private:
+  void draw_leaves();
+  bool append(Instruction::Kind kind);
+  void accept(const Instruction& instruction);
+  std::size_t any_value();
+  std::size_t pick(const std::vector<std::size_t>& from);
+  std::vector<std::size_t> of_shape(const Shape& shape) const;
+  std::vector<std::size_t> of_rank(Index rank) const;
+  bool draw_view(Instruction& i);
+  bool draw_join(Instruction& i);
+  bool draw_elementwise(Instruction& i);
+  bool draw_product(Instruction& i);
+
+  Rng rng_;
+  std::vector<Tensor> leaves_;
+  std::vector<Instruction> instructions_;
+  std::vector<Tensor> values_;  // while it is drawn
+  std::vector<Shape> shapes_;
+  std::vector<bool> is_view_;
+  std::vector<std::size_t> weights_;  // that products prefer
+  std::vector<std::pair<std::size_t, Tensor>> terms_;  // of the loss
+};
+
+}  // namespace unroll::test

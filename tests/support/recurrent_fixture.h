@@ -1,0 +1,33 @@
+#pragma once
+
+#include <unroll/nn/safetensors.h>
+#include <unroll/unroll.h>
+
+#include <string>
+#include <vector>
+
+// Recurrent layers as PyTorch computed them, tests/fixtures/recurrent, and their weights in ours.
+namespace unroll::test {
+
+// A file of numbers with words beside them.
+struct Fixture {
+  nn::Safetensors file;
+
+  Tensor operator[](const std::string& name) const { return file[name]; }
+  bool contains(const std::string& name) const { return file.contains(name); }
+  const std::string& word(const std::string& key) const { return file.metadata().at(key); }
+  Index number(const std::string& key) const { return std::stoll(word(key)); }
+  bool flag(const std::string& key) const { return word(key) == "true"; }
+  std::vector<Index> numbers(const std::string& key) const;  // "3,6,1"
+};
+// All of a folder below tests/fixtures, by name.
+std::vector<std::string> fixture_files(const std::string& folder);
+
+// "1.backward.b_recurrent" → "bias_hh_l1_reverse".
+std::string torch_name(const std::string& path);
+// A weight [output, input] turned; a bias as it is.
+Tensor from_torch(const Tensor& weight);
+// Every parameter of a layer from the tensor of its torch name.
+void import_weights(const nn::Module& layer, const Fixture& file);
+
+}  // namespace unroll::test
