@@ -60,18 +60,15 @@ void keep_largest(std::vector<double>& x, Index k, std::vector<Index>& order) {
     x[static_cast<std::size_t>(*i)] = -infinity;
 }
 
-// The first position at which the running sum of the weights goes above `unit` of the whole.
+// The first position at which the running sum of the weights goes above `unit` of the whole. There
+// is one: the largest weight is 1 and unit < 1, so `aim` stays below the sum of all, rounded or
+// not.
 Index draw(const std::vector<double>& weights, double unit) {
   const double aim = unit * std::accumulate(weights.begin(), weights.end(), 0.0);
-  double sum = 0;
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] == 0) continue;
-    last = i;
-    sum += weights[i];
-    if (aim < sum) break;
-  }
-  return static_cast<Index>(last);
+  std::size_t i = 0;
+  double sum = weights[0];
+  while (aim >= sum && i + 1 < weights.size()) sum += weights[++i];
+  return static_cast<Index>(i);
 }
 
 }  // namespace

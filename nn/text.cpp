@@ -20,6 +20,11 @@ template <class F>
 void for_each_character(std::string_view text, const F& f) {
   std::size_t at = 0;
   while (at < text.size()) {
+    if (const auto byte = static_cast<unsigned char>(text[at]);
+        byte < 0x80) {  // most of most texts
+      f(byte, at++);
+      continue;
+    }
     const auto c = first_character(text.substr(at));
     f(c.code, at);
     at += static_cast<std::size_t>(c.bytes);

@@ -12,6 +12,7 @@
 #include <unroll/autograd/ops/softmax_rows.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/autograd/parallel.h>
+#include <unroll/autograd/pointwise.h>
 
 namespace unroll {
 namespace {
@@ -34,6 +35,9 @@ Tensor target_positions(const Tensor& targets, const Tensor& factors, Index clas
   return at;
 }
 
+// A row that does not count may hold anything, also NaN.
+constexpr auto what_counts = [](auto x, auto factor) { return where(factor != 0.0, x, 0.0); };
+
 // dx = factor · dy · (softmax(x) - onehot(target))
 void cross_entropy_derivative(Backward& b) {
   const Tensor dy = b.upstream();
@@ -44,9 +48,11 @@ void cross_entropy_derivative(Backward& b) {
   const Index classes = logits.size(-1);
   const bool per_row = b.attributes<PerRow>().per_row;
   if (b.differentiable()) {
-    const Tensor row = dy * factors.to(logits.dtype());  // [...]
+    const Tensor factor = factors.to(logits.dtype());  // [...]
+    const Tensor row = dy * factor;
+    const auto column = [](const Tensor& x) { return reshape(x, x.shape().inserted(x.rank(), 1)); };
     const Tensor hits = scatter_flat(row, target_positions(targets, factors, classes), logits.shape());
-    b.add(0, softmax(logits) * reshape(row, row.shape().inserted(row.rank(), 1)) - hits);
+    b.add(0, softmax(pointwise(what_counts, logits, column(factor))) * column(row) - hits);
     return;
   }
   const Tensor x = detail::dense_copy(logits);

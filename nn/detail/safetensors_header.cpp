@@ -208,6 +208,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
 void check_names(const std::string& path, const std::vector<StoredTensor>& tensors) {
   std::vector<const StoredTensor*> by_name;
+  by_name.reserve(tensors.size());
   for (const StoredTensor& t : tensors) by_name.push_back(&t);
   std::ranges::stable_sort(by_name, {}, &StoredTensor::name);
   const auto twice = std::ranges::adjacent_find(by_name, {}, &StoredTensor::name);

@@ -28,10 +28,12 @@ BOOST_AUTO_TEST_CASE(backward_twice_throws) {
   const Tensor loss = sum(p);
   static_cast<void>(tape.backward(loss));
   const std::string expected =
-      "this tape was closed by an earlier backward; needed an open tape; hint: one Tape per window, or "
+      "this tape was closed by an earlier backward; needed an open tape; hint: one Tape per "
+      "window, or "
       "backward(loss, {.retain = true}), or backward(a + b)";
   BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(loss)); }) == "[backward] " + expected);
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(loss, p)); }) == "[gradient] " + expected);
+  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(loss, p)); }) ==
+             "[gradient] " + expected);
 }
 
 BOOST_AUTO_TEST_CASE(retain_keeps_it_open_and_gives_the_same_bits) {
@@ -49,12 +51,15 @@ BOOST_AUTO_TEST_CASE(retain_keeps_it_open_and_gives_the_same_bits) {
 
 BOOST_AUTO_TEST_CASE(a_loss_without_history) {
   const std::string expected =
-      "loss f32 [] has no history: it was computed before the tape began, or from constants; needed a value recorded on "
+      "loss f32 [] has no history: it was computed before the tape began, or from constants; "
+      "needed a value recorded on "
       "this tape; hint: create the Tape before calling the model, or tape.watch(x)";
   const Tensor before = sum(make_parameter(ones({2}), "p"));
   Tape tape;
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(before)); }) == "[backward] " + expected);
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(sum(ones({2})))); }) == "[backward] " + expected);
+  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(before)); }) ==
+             "[backward] " + expected);
+  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(sum(ones({2})))); }) ==
+             "[backward] " + expected);
   BOOST_TEST(tape.is_open());
 }
 
@@ -63,7 +68,8 @@ BOOST_AUTO_TEST_CASE(a_loss_of_many_elements) {
   Tape tape;
   const Tensor loss = p * 2.0;
   BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(loss)); }) ==
-             "[backward] loss f32 [64, 32]; needed one element; hint: mean(loss), or backward(loss, {.upstream = weights})");
+             "[backward] loss f32 [64, 32]; needed one element; hint: mean(loss), or "
+             "backward(loss, {.upstream = weights})");
   BOOST_TEST(tape.is_open());
   const Tensor weights = uniform({64, 32}, -1, 1);
   BOOST_CHECK_THROW(static_cast<void>(tape.backward(loss, {.upstream = ones({32})})), Error);
@@ -116,7 +122,8 @@ BOOST_AUTO_TEST_CASE(gradient_with_respect_to_what_is_not_on_the_tape) {
   const Tensor x = tape.watch(tensor({2.0}));
   const Tensor y = sum(x * x);
   BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, ones({3}))); }) ==
-             "[gradient] x f32 [3] is not on this tape; needed a tensor recorded or watched on it, or a parameter that was "
+             "[gradient] x f32 [3] is not on this tape; needed a tensor recorded or watched on it, "
+             "or a parameter that was "
              "read; hint: Tensor w = tape.watch(x), then use w");
 }
 
@@ -128,7 +135,8 @@ BOOST_AUTO_TEST_CASE(unreached_is_an_error_unless_zero_is_asked_for) {
   const Tensor later = tanh(x);  // recorded after y
   BOOST_CHECK_THROW(static_cast<void>(tape.gradient(y, other)), Error);
   BOOST_CHECK_THROW(static_cast<void>(tape.gradient(y, later)), Error);
-  BOOST_TEST(all_equal(tape.gradient(y, other, {.unreached = Unreached::zero}), zeros({2, 2}, f64)));
+  BOOST_TEST(
+      all_equal(tape.gradient(y, other, {.unreached = Unreached::zero}), zeros({2, 2}, f64)));
   auto [gx, go] = tape.gradient(y, {x, other}, {.unreached = Unreached::zero});
   BOOST_TEST(gx.item() == 4.0);
   BOOST_TEST(go.shape() == (Shape{2, 2}));
@@ -138,12 +146,15 @@ BOOST_AUTO_TEST_CASE(upstream_may_be_any_layout) {
   Tape tape;
   const Tensor x = tape.watch(uniform({3, 4}, -1, 1, f64));
   const Tensor w = transpose(uniform({4, 3}, -1, 1, f64), 0, 1);
-  BOOST_TEST(all_close(tape.gradient(square(x), x, {.upstream = w}), 2.0 * detach(x) * w, {.relative = 1e-14}));
+  BOOST_TEST(all_close(tape.gradient(square(x), x, {.upstream = w}), 2.0 * detach(x) * w,
+                       {.relative = 1e-14}));
   const Tensor even = expand(full({1, 1}, 2, f64), {3, 4});
-  BOOST_TEST(all_close(tape.gradient(square(x), x, {.upstream = even}), 4.0 * detach(x), {.relative = 1e-14}));
+  BOOST_TEST(all_close(tape.gradient(square(x), x, {.upstream = even}), 4.0 * detach(x),
+                       {.relative = 1e-14}));
 }
 
-// The tensor given as upstream, and what is handed out, are values: nobody writes to them afterwards.
+// The tensor given as upstream, and what is handed out, are values: nobody writes to them
+// afterwards.
 BOOST_AUTO_TEST_CASE(upstream_and_results_are_not_written_to) {
   Tape tape;
   const Tensor x = tape.watch(ones({4, 4}, f64));
@@ -164,10 +175,12 @@ BOOST_AUTO_TEST_CASE(a_parameter_that_was_changed_is_noticed_by_name) {
   const Tensor loss = sum(p * p);
   overwrite(p, 7, 12);
   BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(loss)); }) ==
-             "[backward] head.W was changed (optimizer step 12) after this tape read it; needed its old value; hint: call "
+             "[backward] head.W was changed (optimizer step 12) after this tape read it; needed "
+             "its old value; hint: call "
              "backward before step, or open a new Tape");
   BOOST_TEST(error_of([&] { static_cast<void>(tanh(p)); }) ==
-             "[tanh] head.W was changed (optimizer step 12) after this tape read it; needed its old value; hint: call "
+             "[tanh] head.W was changed (optimizer step 12) after this tape read it; needed its "
+             "old value; hint: call "
              "backward before step, or open a new Tape");
   Tape fresh;
   BOOST_TEST(fresh.backward(sum(p * p))[p].span<float>()[0] == 14.0F);

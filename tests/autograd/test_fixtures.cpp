@@ -1,9 +1,9 @@
 // Values and gradients of single operations, as PyTorch computes them in double.
-#include <boost/test/unit_test.hpp>
-
 #include <functional>
 #include <set>
 #include <sstream>
+
+#include <boost/test/unit_test.hpp>
 
 #include "support/fixture_file.h"
 #include "support/numeric.h"
@@ -55,7 +55,8 @@ template <class F>
 Call join(const F& f) {
   return [f](const Inputs& in, const Options& o) {
     std::vector<Tensor> parts;
-    for (std::size_t k = 0; in.contains("x" + std::to_string(k)); ++k) parts.push_back(in.at("x" + std::to_string(k)));
+    for (std::size_t k = 0; in.contains("x" + std::to_string(k)); ++k)
+      parts.push_back(in.at("x" + std::to_string(k)));
     return f(std::span<const Tensor>(parts), std::stoll(o.at("axis")));
   };
 }
@@ -72,24 +73,48 @@ Tensor cross_entropy_of(const Inputs& in, const Options& o) {
 
 const std::map<std::string, Call>& calls() {
   static const std::map<std::string, Call> all{
-      {"tanh", unary(tanh)}, {"sigmoid", unary(sigmoid)}, {"relu", unary(relu)}, {"selu", unary(selu)},
-      {"gelu", unary(gelu)}, {"silu", unary(silu)}, {"softplus", unary(softplus)}, {"log_sigmoid", unary(log_sigmoid)},
-      {"softsign", unary(softsign)}, {"exp", unary(exp)}, {"log", unary(log)}, {"sqrt", unary(sqrt)},
-      {"square", unary(square)}, {"abs", unary(abs)},
+      {"tanh", unary(tanh)},
+      {"sigmoid", unary(sigmoid)},
+      {"relu", unary(relu)},
+      {"selu", unary(selu)},
+      {"gelu", unary(gelu)},
+      {"silu", unary(silu)},
+      {"softplus", unary(softplus)},
+      {"log_sigmoid", unary(log_sigmoid)},
+      {"softsign", unary(softsign)},
+      {"exp", unary(exp)},
+      {"log", unary(log)},
+      {"sqrt", unary(sqrt)},
+      {"square", unary(square)},
+      {"abs", unary(abs)},
       {"elu", [](const Inputs& in, const Options&) { return elu(in.at("x")); }},
-      {"leaky_relu", [](const Inputs& in, const Options& o) { return leaky_relu(in.at("x"), std::stod(o.at("slope"))); }},
-      {"sin", [](const Inputs& in, const Options&) { return pointwise([](auto x) { return sin(x); }, in.at("x")); }},
-      {"cos", [](const Inputs& in, const Options&) { return pointwise([](auto x) { return cos(x); }, in.at("x")); }},
-      {"add", binary([](auto& a, auto& b) { return a + b; })}, {"sub", binary([](auto& a, auto& b) { return a - b; })},
-      {"mul", binary([](auto& a, auto& b) { return a * b; })}, {"div", binary([](auto& a, auto& b) { return a / b; })},
+      {"leaky_relu",
+       [](const Inputs& in, const Options& o) {
+         return leaky_relu(in.at("x"), std::stod(o.at("slope")));
+       }},
+      {"sin", [](const Inputs& in,
+                 const Options&) { return pointwise([](auto x) { return sin(x); }, in.at("x")); }},
+      {"cos", [](const Inputs& in,
+                 const Options&) { return pointwise([](auto x) { return cos(x); }, in.at("x")); }},
+      {"add", binary([](auto& a, auto& b) { return a + b; })},
+      {"sub", binary([](auto& a, auto& b) { return a - b; })},
+      {"mul", binary([](auto& a, auto& b) { return a * b; })},
+      {"div", binary([](auto& a, auto& b) { return a / b; })},
       {"matmul", binary([](auto& a, auto& b) { return matmul(a, b); })},
-      {"affine", [](const Inputs& in, const Options&) { return affine(in.at("x"), in.at("W"), in.at("b")); }},
-      {"sum", reduction([](const auto&... x) { return sum(x...); })}, {"mean", reduction([](const auto&... x) { return mean(x...); })},
+      {"affine",
+       [](const Inputs& in, const Options&) { return affine(in.at("x"), in.at("W"), in.at("b")); }},
+      {"sum", reduction([](const auto&... x) { return sum(x...); })},
+      {"mean", reduction([](const auto&... x) { return mean(x...); })},
       {"amax", reduction([](const auto&... x) { return max(x...); })},
-      {"softmax", [](const Inputs& in, const Options& o) { return softmax(in.at("x"), std::stoll(o.at("axis"))); }},
-      {"log_softmax", [](const Inputs& in, const Options& o) { return log_softmax(in.at("x"), std::stoll(o.at("axis"))); }},
+      {"softmax", [](const Inputs& in,
+                     const Options& o) { return softmax(in.at("x"), std::stoll(o.at("axis"))); }},
+      {"log_softmax",
+       [](const Inputs& in, const Options& o) {
+         return log_softmax(in.at("x"), std::stoll(o.at("axis")));
+       }},
       {"cross_entropy", cross_entropy_of},
-      {"embedding", [](const Inputs& in, const Options&) { return embedding(in.at("table"), in.at("ids")); }},
+      {"embedding",
+       [](const Inputs& in, const Options&) { return embedding(in.at("table"), in.at("ids")); }},
       {"concat", join([](auto parts, Index axis) { return concat(parts, axis); })},
       {"stack", join([](auto parts, Index axis) { return stack(parts, axis); })},
   };
@@ -103,17 +128,20 @@ bool is_missing(const std::string& operation, const Inputs& in) {
 
 Inputs inputs_of(const FixtureFile& file, const std::string& name) {
   Inputs in;
-  for (auto at = file.tensors.lower_bound(name + "/"); at != file.tensors.end() && at->first.starts_with(name + "/"); ++at) {
+  for (auto at = file.tensors.lower_bound(name + "/");
+       at != file.tensors.end() && at->first.starts_with(name + "/"); ++at) {
     const std::string last = at->first.substr(name.size() + 1);
     if (last != "y" && last != "w" && !last.starts_with("grad.")) in[last] = at->second;
   }
   return in;
 }
 
-void check_case(const FixtureFile& file, const std::string& name, const std::string& operation, const Options& options) {
+void check_case(const FixtureFile& file, const std::string& name, const std::string& operation,
+                const Options& options) {
   Inputs in = inputs_of(file, name);
   if (is_missing(operation, in)) return;
-  BOOST_REQUIRE_MESSAGE(calls().contains(operation), operation << " is in the file, but not in this test");
+  BOOST_REQUIRE_MESSAGE(calls().contains(operation),
+                        operation << " is in the file, but not in this test");
   for (const bool differentiable : {false, true}) {
     Tape tape;
     Inputs x = in;
@@ -126,10 +154,13 @@ void check_case(const FixtureFile& file, const std::string& name, const std::str
     }
     const Tensor y = calls().at(operation)(x, options);
     BOOST_TEST(all_close(y, file[name + "/y"], {.relative = 4e-15, .absolute = 1e-15}));
-    const auto g = tape.gradient(y, leaves, {.upstream = file[name + "/w"], .differentiable = differentiable});
+    const auto g =
+        tape.gradient(y, leaves, {.upstream = file[name + "/w"], .differentiable = differentiable});
     for (std::size_t i = 0; i < leaves.size(); ++i)
-      BOOST_TEST_CONTEXT("gradient of " << watched[i] << (differentiable ? ", recorded" : ", in place"))
-      BOOST_TEST(all_close(detach(g[i]), file[name + "/grad." + watched[i]], {.relative = 1e-12, .absolute = 1e-15}));
+      BOOST_TEST_CONTEXT("gradient of " << watched[i]
+                                        << (differentiable ? ", recorded" : ", in place"))
+    BOOST_TEST(all_close(detach(g[i]), file[name + "/grad." + watched[i]],
+                         {.relative = 1e-12, .absolute = 1e-15}));
   }
 }
 

@@ -1,12 +1,11 @@
 // The recorded graph as data, and as text.
-#include <boost/test/unit_test.hpp>
+#include <unroll/autograd/scope.h>
 
 #include <cstdlib>
 #include <string>
 
+#include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
-
-#include <unroll/autograd/scope.h>
 
 #include "support/leaves.h"
 #include "support/numeric.h"
@@ -15,11 +14,15 @@
 namespace unroll::test {
 namespace {
 
-std::string golden(const std::string& name) { return read_file(std::string(UNROLL_SOURCE_DIR) + "/tests/golden/" + name); }
+std::string golden(const std::string& name) {
+  return read_file(std::string(UNROLL_SOURCE_DIR) + "/tests/golden/" + name);
+}
 
-// A cell of two steps, in modules and time steps, with a constant, a repeated operand and several results.
+// A cell of two steps, in modules and time steps, with a constant, a repeated operand and several
+// results.
 graph::Snapshot record_expression() {
-  const Tensor W = make_parameter(ones({3, 3}), "rnn.Wh"), b = make_parameter(ones({3}, f32), "rnn.b");
+  const Tensor W = make_parameter(ones({3, 3}), "rnn.Wh"),
+               b = make_parameter(ones({3}, f32), "rnn.b");
   const auto rnn = [](const void*) { return std::string("rnn"); };
   const auto cell = [](const void*) { return std::string("rnn.cell"); };
   Tape tape;
@@ -44,22 +47,29 @@ bool has_dot() { return std::system("dot -V > /dev/null 2>&1") == 0; }
 bool dot_reads(const std::string& text) {
   const TemporaryFolder folder;
   write_file(folder / "graph.dot", text);
-  return std::system(("dot -Tdot \"" + (folder / "graph.dot") + "\" > /dev/null 2>&1").c_str()) == 0;
+  return std::system(("dot -Tdot \"" + (folder / "graph.dot") + "\" > /dev/null 2>&1").c_str()) ==
+         0;
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(graphs)
 
-BOOST_AUTO_TEST_CASE(dot_of_one_expression) { BOOST_TEST(graph::to_dot(record_expression()) == golden("expression.dot")); }
+BOOST_AUTO_TEST_CASE(dot_of_one_expression) {
+  BOOST_TEST(graph::to_dot(record_expression()) == golden("expression.dot"));
+}
 
-BOOST_AUTO_TEST_CASE(json_of_one_expression) { BOOST_TEST(graph::to_json(record_expression()) == golden("expression.json")); }
+BOOST_AUTO_TEST_CASE(json_of_one_expression) {
+  BOOST_TEST(graph::to_json(record_expression()) == golden("expression.json"));
+}
 
 BOOST_AUTO_TEST_CASE(json_says_what_was_recorded) {
   const auto json = nlohmann::json::parse(graph::to_json(record_expression()));
   std::string operations;
-  for (const auto& node : json.at("nodes")) operations += node.at("operation").get<std::string>() + " ";
-  BOOST_TEST(operations == "select add affine tanh select add affine tanh mul concat split mul sum ");
+  for (const auto& node : json.at("nodes"))
+    operations += node.at("operation").get<std::string>() + " ";
+  BOOST_TEST(operations ==
+             "select add affine tanh select add affine tanh mul concat split mul sum ");
   BOOST_TEST(json.at("nodes")[1].at("inputs")[1] == -1);  // the initial state is a constant
   BOOST_TEST(json.at("nodes")[5].at("inputs")[1] != -1);
   BOOST_TEST(json.at("nodes")[2].at("path") == "rnn.cell");
@@ -68,7 +78,8 @@ BOOST_AUTO_TEST_CASE(json_says_what_was_recorded) {
   BOOST_TEST(json.at("nodes")[8].at("path") == "rnn");
   BOOST_TEST(json.at("nodes")[8].at("step") == -1);
   int parameters = 0;
-  for (const auto& value : json.at("values")) parameters += value.at("parameter").get<bool>() ? 1 : 0;
+  for (const auto& value : json.at("values"))
+    parameters += value.at("parameter").get<bool>() ? 1 : 0;
   BOOST_TEST(parameters == 2);
 }
 
@@ -97,7 +108,9 @@ BOOST_AUTO_TEST_CASE(writing_files) {
   graph::write(folder / "a.json", snapshot);
   BOOST_TEST(read_file(folder / "a.dot") == graph::to_dot(snapshot));
   BOOST_TEST(read_file(folder / "a.json") == graph::to_json(snapshot));
-  BOOST_TEST(error_of([&] { graph::write("graph.svg", snapshot); }).starts_with("[graph] file \"graph.svg\"; needed "));
+  BOOST_TEST(error_of([&] {
+               graph::write("graph.svg", snapshot);
+             }).starts_with("[graph] file \"graph.svg\"; needed "));
   BOOST_CHECK_THROW(graph::write(folder / "none/a.dot", snapshot), Error);
 }
 
@@ -113,16 +126,26 @@ BOOST_AUTO_TEST_CASE(any_name_can_be_read_by_graphviz) {
     for (Index v = 0; v < 12; ++v) {
       const auto text = [&] {
         std::string bytes;
-        for (Index n = rng.below(round == 0 ? 20'000 : 30); n > 0; --n) bytes += static_cast<char>(rng.below(round % 2 == 0 ? 256 : 128));
+        for (Index n = rng.below(round == 0 ? 20'000 : 30); n > 0; --n)
+          bytes += static_cast<char>(rng.below(round % 2 == 0 ? 256 : 128));
         return bytes;
       };
-      s.values.push_back({.shape = {2}, .node = v < 6 ? Index{-1} : v - 6, .name = text(), .parameter = v % 2 == 0});
-      if (v >= 6) s.nodes.push_back({.operation = text(), .path = text(), .step = v, .inputs = {v - 6, -1}, .outputs = {v}});
+      s.values.push_back({.shape = {2},
+                          .node = v < 6 ? Index{-1} : v - 6,
+                          .name = text(),
+                          .parameter = v % 2 == 0});
+      if (v >= 6)
+        s.nodes.push_back({.operation = text(),
+                           .path = text(),
+                           .step = v,
+                           .inputs = {v - 6, -1},
+                           .outputs = {v}});
     }
     BOOST_TEST(dot_reads(graph::to_dot(s)));
     BOOST_TEST(nlohmann::json::accept(graph::to_json(s)));
   }
-  for (const std::string name : {"\\", "\"", "\\\"", "a\\nb", "<b>", "\n", "{|}", "..", ".", "a..b", "\xff\xfe", "]", "\\N"}) {
+  for (const std::string name : {"\\", "\"", "\\\"", "a\\nb", "<b>", "\n", "{|}", "..", ".", "a..b",
+                                 "\xff\xfe", "]", "\\N"}) {
     graph::Snapshot s;
     s.values.push_back({.name = name});
     s.values.push_back({.node = 0, .name = name});
@@ -135,7 +158,8 @@ BOOST_AUTO_TEST_CASE(any_name_can_be_read_by_graphviz) {
 
 BOOST_AUTO_TEST_CASE(names_must_be_on_the_tape) {
   Tape tape;
-  BOOST_TEST(error_of([&] { tape.name(ones({2}), "x"); }) == "[name] x f32 [2] is not on this tape; needed a tensor recorded on it");
+  BOOST_TEST(error_of([&] { tape.name(ones({2}), "x"); }) ==
+             "[name] x f32 [2] is not on this tape; needed a tensor recorded on it");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,7 +1,7 @@
 // Pointwise functions of the user's: what they may be, and how operands broadcast.
-#include <boost/test/unit_test.hpp>
-
 #include <cmath>
+
+#include <boost/test/unit_test.hpp>
 
 #include "support/leaves.h"
 #include "support/numeric.h"
@@ -30,7 +30,8 @@ void check_against_differences(const Function& f, const std::vector<Tensor>& at)
   const Tensor w = random_weights(y.shape(), rng);
   const auto g = tape.gradient(y, x, {.upstream = w});
   for (std::size_t i = 0; i < at.size(); ++i)
-    BOOST_TEST(disagreement(g[i], numeric_gradient(f, at, i, w).gradient, {.relative = 1e-8}) == "");
+    BOOST_TEST(disagreement(g[i], numeric_gradient(f, at, i, w).gradient, {.relative = 1e-8}) ==
+               "");
 }
 
 Tensor numbers(const Shape& shape, std::uint64_t stream) {
@@ -70,16 +71,20 @@ BOOST_AUTO_TEST_CASE(numbers_as_arguments_and_captured) {
   BOOST_TEST(all_close(by_argument, captured, {.relative = 1e-15}));
   check_against_differences([](auto in) { return pointwise(swish, in[0], 1.5); }, {x});
   // A captured number lives in the record: the tape may outlast the lambda.
-  check_against_differences([](auto in) {
-    Tensor y;
-    for (const double k : {0.5, 2.0}) {
-      const float single = static_cast<float>(k);
-      const int whole = static_cast<int>(2 * k);
-      const Tensor term = pointwise([k, single, whole](auto v) { return k * v * v + single * v - v * v * v * whole; }, in[0]);
-      y = y.defined() ? y + term : term;
-    }
-    return y;
-  }, {x});
+  check_against_differences(
+      [](auto in) {
+        Tensor y;
+        for (const double k : {0.5, 2.0}) {
+          const float single = static_cast<float>(k);
+          const int whole = static_cast<int>(2 * k);
+          const Tensor term = pointwise(
+              [k, single, whole](auto v) { return k * v * v + single * v - v * v * v * whole; },
+              in[0]);
+          y = y.defined() ? y + term : term;
+        }
+        return y;
+      },
+      {x});
 }
 
 BOOST_AUTO_TEST_CASE(several_results) {
@@ -89,26 +94,33 @@ BOOST_AUTO_TEST_CASE(several_results) {
   const double v = x.span<double>()[7];
   const double c1 = sigmoid_of(v) * v + sigmoid_of(v) * std::tanh(v);
   BOOST_TEST(c.span<double>()[7] == c1, boost::test_tools::tolerance(1e-14));
-  BOOST_TEST(h.span<double>()[7] == sigmoid_of(v) * std::tanh(c1), boost::test_tools::tolerance(1e-14));
+  BOOST_TEST(h.span<double>()[7] == sigmoid_of(v) * std::tanh(c1),
+             boost::test_tools::tolerance(1e-14));
 }
 
 // Only one of the results is read, then the other, then both.
 BOOST_AUTO_TEST_CASE(results_that_nobody_reads) {
-  const std::vector<Tensor> at{numbers({3, 4}, 1), numbers({3, 4}, 2), numbers({3, 4}, 3), numbers({3, 4}, 4), numbers({3, 4}, 5)};
+  const std::vector<Tensor> at{numbers({3, 4}, 1), numbers({3, 4}, 2), numbers({3, 4}, 3),
+                               numbers({3, 4}, 4), numbers({3, 4}, 5)};
   for (const int used : {1, 2, 3})
-    check_against_differences([used](auto in) {
-      auto both = pointwise(lstm, in[0], in[1], in[2], in[3], in[4]);
-      return used == 1 ? both[0] : used == 2 ? both[1] : both[0] * both[1];
-    }, at);
+    check_against_differences(
+        [used](auto in) {
+          auto both = pointwise(lstm, in[0], in[1], in[2], in[3], in[4]);
+          return used == 1 ? both[0] : used == 2 ? both[1] : both[0] * both[1];
+        },
+        at);
 }
 
 BOOST_AUTO_TEST_CASE(eight_arguments_and_eight_results) {
   std::vector<Tensor> at;
-  for (std::uint64_t k = 0; k < 8; ++k) at.push_back(numbers(k % 2 == 0 ? Shape{2, 3} : Shape{3}, k));
-  check_against_differences([](auto in) {
-    const auto all = pointwise(eight, in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7]);
-    return stack(all, 0);
-  }, at);
+  for (std::uint64_t k = 0; k < 8; ++k)
+    at.push_back(numbers(k % 2 == 0 ? Shape{2, 3} : Shape{3}, k));
+  check_against_differences(
+      [](auto in) {
+        const auto all = pointwise(eight, in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7]);
+        return stack(all, 0);
+      },
+      at);
 }
 
 BOOST_AUTO_TEST_CASE(choice_by_mask) {
@@ -136,15 +148,19 @@ BOOST_AUTO_TEST_CASE(derivatives_at_the_awkward_points) {
   BOOST_TEST(at_zero(abs) == 0.0);
   BOOST_TEST(at_zero(relu) == 0.0);
   BOOST_TEST(std::isinf(at_zero(sqrt)));
-  BOOST_TEST(at_zero([](const Tensor& x) { return leaky_relu(x, 0.1); }) == 0.1, boost::test_tools::tolerance(1e-16));
-  BOOST_TEST(at_zero([](const Tensor& x) { return elu(x, 1.3); }) == 1.3, boost::test_tools::tolerance(1e-15));
+  BOOST_TEST(at_zero([](const Tensor& x) { return leaky_relu(x, 0.1); }) == 0.1,
+             boost::test_tools::tolerance(1e-16));
+  BOOST_TEST(at_zero([](const Tensor& x) { return elu(x, 1.3); }) == 1.3,
+             boost::test_tools::tolerance(1e-15));
   const Tensor nan = tape.watch(tensor({std::nan("")}, f64));
   for (Tensor (*f)(const Tensor&) : {relu, abs, tanh, sigmoid, gelu})
     BOOST_TEST(std::isnan(f(nan).item()));
 }
 
 BOOST_AUTO_TEST_CASE(operands_broadcast) {
-  const auto call = [](const Tensor& a, const Tensor& b) { return pointwise([](auto x, auto y) { return x - 2.0 * y; }, a, b); };
+  const auto call = [](const Tensor& a, const Tensor& b) {
+    return pointwise([](auto x, auto y) { return x - 2.0 * y; }, a, b);
+  };
   const Tensor a = numbers({2, 1, 3}, 1), b = numbers({4, 1}, 2);
   const Tensor y = call(a, b);
   BOOST_REQUIRE(y.shape() == (Shape{2, 4, 3}));
@@ -152,9 +168,11 @@ BOOST_AUTO_TEST_CASE(operands_broadcast) {
     for (Index j = 0; j < 4; ++j)
       for (Index k = 0; k < 3; ++k)
         BOOST_TEST(select(select(select(y, 0, i), 0, j), 0, k).item() ==
-                   a.span<double>()[static_cast<std::size_t>(i * 3 + k)] - 2.0 * b.span<double>()[static_cast<std::size_t>(j)]);
+                   a.span<double>()[static_cast<std::size_t>(i * 3 + k)] -
+                       2.0 * b.span<double>()[static_cast<std::size_t>(j)]);
   BOOST_TEST(error_of([&] { static_cast<void>(call(zeros({3}, f64), zeros({4}, f64))); }) ==
-             "[pointwise] f64 [3] and f64 [4] do not broadcast; needed equal extents, or 1, counted from the last axis; hint: "
+             "[pointwise] f64 [3] and f64 [4] do not broadcast; needed equal extents, or 1, "
+             "counted from the last axis; hint: "
              "reshape(x, {…, 1}) lines an axis up");
 }
 
@@ -171,11 +189,13 @@ BOOST_AUTO_TEST_CASE(column_of_a_wider_block) {
     BOOST_TEST(all_equal(found[0], expected[0]));
     BOOST_TEST(all_equal(found[1], expected[1]));
     if (width > 3) continue;
-    check_against_differences([](auto in) {
-      const auto g = split<4>(in[0], -1);
-      auto both = pointwise(lstm, g[0], g[1], g[2], g[3], in[1]);
-      return both[0] + both[1];
-    }, {block, state});
+    check_against_differences(
+        [](auto in) {
+          const auto g = split<4>(in[0], -1);
+          auto both = pointwise(lstm, g[0], g[1], g[2], g[3], in[1]);
+          return both[0] + both[1];
+        },
+        {block, state});
   }
 }
 
@@ -188,9 +208,9 @@ BOOST_AUTO_TEST_CASE(order_beyond_two_throws) {
   BOOST_TEST(y.item() == d, boost::test_tools::tolerance(1e-14));
   y = tape.gradient(y, x, {.differentiable = true});
   BOOST_TEST(y.item() == -2 * t * d, boost::test_tools::tolerance(1e-13));
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, x)); }).find(
-                 "a derivative past the order this pointwise function was compiled for; needed order 2 at most") !=
-             std::string::npos);
+  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, x)); })
+                 .find("a derivative past the order this pointwise function was compiled for; "
+                       "needed order 2 at most") != std::string::npos);
   // The tape goes on.
   BOOST_TEST(tape.gradient(x * x, x).item() == 1.4, boost::test_tools::tolerance(1e-15));
 }

@@ -1,9 +1,9 @@
 // Random numbers: known answers, streams, distributions, masks.
-#include <boost/test/unit_test.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <set>
+
+#include <boost/test/unit_test.hpp>
 
 #include "support/leaves.h"
 #include "support/numeric.h"
@@ -24,7 +24,8 @@ Moments moments(const Tensor& x) {
   const auto all = values(x);
   Moments m;
   for (const double v : all) m.mean += v / static_cast<double>(all.size());
-  for (const double v : all) m.variance += (v - m.mean) * (v - m.mean) / static_cast<double>(all.size());
+  for (const double v : all)
+    m.variance += (v - m.mean) * (v - m.mean) / static_cast<double>(all.size());
   return m;
 }
 
@@ -142,7 +143,8 @@ BOOST_AUTO_TEST_CASE(dropout_acts_under_a_training_tape) {
   BOOST_TEST(std::abs(kept / 10'000 - 0.75) < 0.02);
   BOOST_TEST(!all_equal(dropout(x, 0.25), y));
   BOOST_TEST(dropout(x, 0).header() == x.header());
-  for (const double rate : {-0.1, 1.0, 2.0}) BOOST_CHECK_THROW(static_cast<void>(dropout(x, rate)), Error);
+  for (const double rate : {-0.1, 1.0, 2.0})
+    BOOST_CHECK_THROW(static_cast<void>(dropout(x, rate)), Error);
 }
 
 BOOST_AUTO_TEST_CASE(a_tape_takes_one_key_and_its_masks_follow_from_it) {

@@ -1,12 +1,11 @@
 // Long chains, wide joins, many readers of one tensor. Nothing recurses on the length of the graph.
-#include <boost/test/unit_test.hpp>
-
-#include <pthread.h>
-
 #include <array>
 #include <cmath>
 #include <functional>
 #include <stdexcept>
+
+#include <boost/test/unit_test.hpp>
+#include <pthread.h>
 
 #include "support/leaves.h"
 #include "support/numeric.h"
@@ -33,15 +32,18 @@ void with_small_stack(const std::function<void()>& f) {
     std::exception_ptr failed;
   } call{f, nullptr};
   pthread_t thread{};
-  BOOST_REQUIRE(pthread_create(&thread, &attributes, [](void* given) -> void* {
-    auto& mine = *static_cast<Call*>(given);
-    try {
-      mine.f();
-    } catch (...) {
-      mine.failed = std::current_exception();
-    }
-    return nullptr;
-  }, &call) == 0);
+  BOOST_REQUIRE(pthread_create(
+                    &thread, &attributes,
+                    [](void* given) -> void* {
+                      auto& mine = *static_cast<Call*>(given);
+                      try {
+                        mine.f();
+                      } catch (...) {
+                        mine.failed = std::current_exception();
+                      }
+                      return nullptr;
+                    },
+                    &call) == 0);
   pthread_join(thread, nullptr);
   pthread_attr_destroy(&attributes);
   if (call.failed) std::rethrow_exception(call.failed);
@@ -107,7 +109,8 @@ BOOST_AUTO_TEST_CASE(chains_of_views_and_of_addends_on_a_small_stack) {
   BOOST_TEST(sum_w == 8.0 * static_cast<double>(chain_length / 10));
 }
 
-// Node, value, payload and header, without the elements (a one-element block has 64 bytes to read past).
+// Node, value, payload and header, without the elements (a one-element block has 64 bytes to read
+// past).
 BOOST_AUTO_TEST_CASE(bookkeeping_of_a_node) {
   constexpr Index count = 100'000;
   const Index before = memory_stats().live_bytes;

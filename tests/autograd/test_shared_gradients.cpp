@@ -6,8 +6,8 @@
 namespace unroll::test {
 namespace {
 
-// A graph in f64 of matrices of the given shapes: its gradients in place are those by differences and
-// those that are recorded.
+// A graph in f64 of matrices of the given shapes: its gradients in place are those by differences
+// and those that are recorded.
 void check_graph(const std::vector<Shape>& shapes, const Function& graph) {
   Rng rng(99);
   std::vector<Tensor> leaves;
@@ -16,7 +16,8 @@ void check_graph(const std::vector<Shape>& shapes, const Function& graph) {
     Tape tape;
     std::vector<Tensor> x;
     for (const Tensor& leaf : leaves) x.push_back(tape.watch(leaf));
-    const auto g = tape.gradient(graph(x), x, {.differentiable = differentiable, .unreached = Unreached::zero});
+    const auto g = tape.gradient(graph(x), x,
+                                 {.differentiable = differentiable, .unreached = Unreached::zero});
     for (std::size_t i = 0; i < x.size(); ++i) {
       const Tensor expected = numeric_gradient(graph, leaves, i, full({}, 1, f64), 0.008).gradient;
       BOOST_TEST_CONTEXT((differentiable ? "recorded" : "in place") << ", leaf " << i)
@@ -31,13 +32,16 @@ Tensor read(const Tensor& y, double phase) {
   return sum(square(y + phase) * random_weights(y.shape(), rng));
 }
 
-Tensor rows(const Tensor& x, Index from, Index to) { return slice(x, {.axis = 0, .from = from, .to = to}); }
+Tensor rows(const Tensor& x, Index from, Index to) {
+  return slice(x, {.axis = 0, .from = from, .to = to});
+}
 
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(shared_gradients)
 
-// y = x·W + a region of P shares its gradient with the region; here P is read between y and what reads y.
+// y = x·W + a region of P shares its gradient with the region; here P is read between y and what
+// reads y.
 BOOST_AUTO_TEST_CASE(root_read_while_an_addend_shares_its_region) {
   check_graph({{4, 3}, {2, 3}, {3, 3}}, [](std::span<const Tensor> in) {
     const Tensor P = tanh(in[0]);
@@ -132,7 +136,8 @@ BOOST_AUTO_TEST_CASE(waiting_product_of_a_whole_weight) {
   });
 }
 
-// The projection is used once more before the loop, so its gradient is added to after products read it.
+// The projection is used once more before the loop, so its gradient is added to after products read
+// it.
 BOOST_AUTO_TEST_CASE(gradient_added_to_after_a_waiting_product_read_it) {
   check_graph({{4, 2}, {2, 3}, {3, 3}, {1, 3}}, [](std::span<const Tensor> in) {
     const Tensor P = matmul(in[0], in[1]);
@@ -172,8 +177,52 @@ BOOST_AUTO_TEST_CASE(pieces_of_a_stack_that_are_read_again) {
     const Tensor a = tanh(in[0]);
     const Tensor b = tanh(in[1] * a);
     const Tensor all = stack({a, b, a, b}, 0);
-    return read(all, 0.2) + read(a, 0.3) + read(concat({b, a, b}, 1), 0.4) + read(select(all, 0, 2), 0.5);
+    return read(all, 0.2) + read(a, 0.3) + read(concat({b, a, b}, 1), 0.4) +
+           read(select(all, 0, 2), 0.5);
   });
+}
+
+// One function of two regions that overlap: what it writes for one, it adds to for the other.
+BOOST_AUTO_TEST_CASE(operands_of_one_function_overlap) {
+  for (const bool reversed : {false, true}) {
+    const auto product = [reversed](const Tensor& a, const Tensor& b) {
+      return reversed ? tanh(b * 0.5) + b * square(a) + b * a : a * b;
+    };
+    check_graph({{4, 3}}, [&](std::span<const Tensor> in) {
+      const Tensor P = tanh(in[0]);
+      return read(product(rows(P, 0, 3), rows(P, 1, 4)), 0.1);
+    });
+    check_graph({{4, 3}}, [&](std::span<const Tensor> in) {
+      const Tensor P = tanh(in[0]);
+      return read(product(rows(P, 1, 4), rows(P, 0, 3)), 0.1);
+    });
+    check_graph({{2, 40}}, [&](std::span<const Tensor> in) {
+      const Tensor P = tanh(in[0]);
+      return read(product(slice(P, {.axis = 1, .to = 30}), slice(P, {.axis = 1, .from = 10})), 0.1);
+    });
+  }
+}
+
+// The same where a kernel goes through its rows in many stretches.
+BOOST_AUTO_TEST_CASE(long_operands_of_one_function_overlap) {
+  Rng rng(5);
+  const Tensor leaf = uniform({3, 40'000}, -1, 1, rng, f64);
+  const auto gradient = [&](bool differentiable, const auto& graph) {
+    Tape tape;
+    const Tensor x = tape.watch(leaf);
+    return detach(tape.gradient(graph(tanh(x)), x, {.differentiable = differentiable}));
+  };
+  const auto by_rows = [](const Tensor& P) { return read(rows(P, 0, 2) * rows(P, 1, 3), 0.1); };
+  const auto by_rows_up = [](const Tensor& P) { return read(rows(P, 1, 3) * rows(P, 0, 2), 0.1); };
+  const auto by_columns = [](const Tensor& P) {
+    return read(slice(P, {.axis = 1, .to = 39'000}) * slice(P, {.axis = 1, .from = 1'000}), 0.1);
+  };
+  BOOST_TEST(disagreement(gradient(false, by_rows), gradient(true, by_rows), {.relative = 1e-12}) ==
+             "");
+  BOOST_TEST(disagreement(gradient(false, by_rows_up), gradient(true, by_rows_up),
+                          {.relative = 1e-12}) == "");
+  BOOST_TEST(disagreement(gradient(false, by_columns), gradient(true, by_columns),
+                          {.relative = 1e-12}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(same_operand_twice_in_every_layout) {
@@ -182,7 +231,8 @@ BOOST_AUTO_TEST_CASE(same_operand_twice_in_every_layout) {
     const Tensor left = slice(P, {.axis = 1, .from = 0, .to = 4});
     const Tensor right = slice(P, {.axis = 1, .from = 2});
     const Tensor turned = transpose(slice(P, {.axis = 1, .from = 1, .to = 5}), 0, 1);
-    return read(left * left, 0.1) + read(left * right, 0.2) + read(turned * turned, 0.3) + read(left * turned, 0.4);
+    return read(left * left, 0.1) + read(left * right, 0.2) + read(turned * turned, 0.3) +
+           read(left * turned, 0.4);
   });
 }
 

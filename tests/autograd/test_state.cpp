@@ -1,10 +1,10 @@
 // Functions over any struct that is made of tensors.
-#include <boost/test/unit_test.hpp>
-
 #include <array>
 #include <optional>
 #include <tuple>
 #include <vector>
+
+#include <boost/test/unit_test.hpp>
 
 #include "support/leaves.h"
 
@@ -82,7 +82,8 @@ BOOST_AUTO_TEST_CASE(detach_of_small_and_nested_structs) {
   Tape tape;
   const Tensor x = tape.watch(ones({2}));
   BOOST_TEST(!has_history(detach(One{.only = x * 2.0}).only));
-  Deep given{.one = {.only = x * 2.0}, .two = {.maybe = {}, .rate = 0.5}, .flagged = {x * 3.0, true}};
+  Deep given{
+      .one = {.only = x * 2.0}, .two = {.maybe = {}, .rate = 0.5}, .flagged = {x * 3.0, true}};
   const Deep deep = detach(given);
   BOOST_TEST(!has_history(deep.one.only));
   BOOST_TEST(!deep.two.maybe.has_value());

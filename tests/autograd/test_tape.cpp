@@ -1,9 +1,9 @@
 // What is recorded, where, and until when.
-#include <boost/test/unit_test.hpp>
+#include <unroll/autograd/scope.h>
 
 #include <stdexcept>
 
-#include <unroll/autograd/scope.h>
+#include <boost/test/unit_test.hpp>
 
 #include "support/leaves.h"
 #include "support/numeric.h"
@@ -69,15 +69,19 @@ BOOST_AUTO_TEST_CASE(watch_of_a_computed_value_cuts_it_from_its_past) {
   const Tensor z = tape.watch(y);
   const Tensor w = sum(z * z);
   BOOST_TEST(tape.gradient(w, z).item() == 8.0);
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(w, x)); }) ==
-             "[gradient] y f32 [] does not depend on x f32 [1]; needed an x that y was computed from; "
-             "hint: gradient(y, x, {.unreached = Unreached::zero})");
+  BOOST_TEST(
+      error_of([&] { static_cast<void>(tape.gradient(w, x)); }) ==
+      "[gradient] y f32 [] does not depend on x f32 [1]; needed an x that y was computed from; "
+      "hint: gradient(y, x, {.unreached = Unreached::zero})");
 }
 
 BOOST_AUTO_TEST_CASE(watch_refuses_whole_numbers_and_undefined) {
   Tape tape;
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.watch(tensor({1, 2}))); }) ==
-             "[watch] x i64 [2]; needed f32 or f64; hint: whole numbers have no derivative; tensor({1.0, 2.0}) is f32");
+  BOOST_TEST(error_of([&] {
+               static_cast<void>(tape.watch(tensor({1, 2})));
+             }) ==
+             "[watch] x i64 [2]; needed f32 or f64; hint: whole numbers have no derivative; "
+             "tensor({1.0, 2.0}) is f32");
   BOOST_CHECK_THROW(static_cast<void>(tape.watch(Tensor{})), Error);
 }
 
@@ -137,8 +141,9 @@ BOOST_AUTO_TEST_CASE(pause_is_as_if_there_were_no_tape) {
 BOOST_AUTO_TEST_CASE(pause_of_an_outer_tape_throws) {
   Tape outer;
   Tape inner;
-  BOOST_TEST(error_of([&] { auto off = outer.pause(); }) ==
-             "[pause] an outer tape, or one of another thread; needed this thread's innermost tape");
+  BOOST_TEST(
+      error_of([&] { auto off = outer.pause(); }) ==
+      "[pause] an outer tape, or one of another thread; needed this thread's innermost tape");
 }
 
 BOOST_AUTO_TEST_CASE(only_the_innermost_tape_records) {
@@ -162,7 +167,8 @@ BOOST_AUTO_TEST_CASE(a_value_of_an_outer_tape_is_refused) {
   const Tensor y = tanh(outer.watch(tensor({2.0})));
   Tape inner;
   BOOST_TEST(error_of([&] { static_cast<void>(y * 2.0); }) ==
-             "[mul_number] f32 [1] belongs to an outer tape; needed a value of the innermost tape or without history; "
+             "[mul_number] f32 [1] belongs to an outer tape; needed a value of the innermost tape "
+             "or without history; "
              "hint: detach(x), or compute under one tape");
   BOOST_TEST(tanh(detach(y)).size() == 1);
   BOOST_TEST(argmax(y, 0).item() == 0.0);  // without a derivative: a value
@@ -183,8 +189,12 @@ BOOST_AUTO_TEST_CASE(a_value_of_an_ended_tape_is_refused_under_a_tape_and_a_valu
       "hint: state = detach(out.state) at the end of each window";
   BOOST_TEST(error_of([&] { static_cast<void>(tanh(state)); }) == "[tanh] " + expected);
   BOOST_TEST(error_of([&] { static_cast<void>(select(state, 0, 0)); }) == "[select] " + expected);
-  BOOST_TEST(error_of([&] { static_cast<void>(matmul(state, ones({3, 2}))); }) == "[matmul] " + expected);
-  BOOST_TEST(error_of([&] { static_cast<void>(stack({state, state}, 0)); }) == "[stack] " + expected);
+  BOOST_TEST(error_of([&] {
+               static_cast<void>(matmul(state, ones({3, 2})));
+             }) == "[matmul] " + expected);
+  BOOST_TEST(error_of([&] {
+               static_cast<void>(stack({state, state}, 0));
+             }) == "[stack] " + expected);
   BOOST_TEST(next.nodes() == 0);
   static_cast<void>(tanh(detach(state)));
 }
@@ -201,7 +211,8 @@ BOOST_AUTO_TEST_CASE(the_message_tells_where_a_stale_value_was_made) {
   }
   Tape next;
   BOOST_TEST(error_of([&] { static_cast<void>(tanh(state)); }) ==
-             "[tanh] f32 [2] belongs to a tape that has ended (made at t=63 of lstm.0.forward); needed a value without "
+             "[tanh] f32 [2] belongs to a tape that has ended (made at t=63 of lstm.0.forward); "
+             "needed a value without "
              "history; hint: state = detach(out.state) at the end of each window");
 }
 
@@ -217,8 +228,8 @@ BOOST_AUTO_TEST_CASE(tapes_may_be_destroyed_only_from_the_inside_out) {
   const std::string text = error_of([&] { first.tape.~Tape(); });
   BOOST_TEST(text.starts_with("[tape] tape "), text);
   BOOST_TEST(text.find(" ended while tape ") != std::string::npos, text);
-  BOOST_TEST(text.ends_with(
-                 "; needed tapes that end in reverse order, on their own thread; hint: a Tape is a local variable"),
+  BOOST_TEST(text.ends_with("; needed tapes that end in reverse order, on their own thread; hint: "
+                            "a Tape is a local variable"),
              text);
   // What is left works on.
   const Tensor x = second.tape.watch(tensor({3.0}));
@@ -266,7 +277,8 @@ BOOST_AUTO_TEST_CASE(an_operation_that_throws_has_recorded_nothing) {
 
 BOOST_AUTO_TEST_CASE(mixed_dtypes_say_so) {
   BOOST_TEST(error_of([] { static_cast<void>(ones({3}) * ones({3}, f64)); }) ==
-             "[mul] f32 [3] and f64 [3]; needed one dtype; hint: created values are f32 unless told: tensor({…}, f64), or "
+             "[mul] f32 [3] and f64 [3]; needed one dtype; hint: created values are f32 unless "
+             "told: tensor({…}, f64), or "
              "x.to(f32)");
 }
 
@@ -274,8 +286,11 @@ BOOST_AUTO_TEST_CASE(features_and_weight_disagree) {
   const auto path = [](const void*) { return std::string("encoder.lstm.0.forward"); };
   const detail::ScopeFrame module(nullptr, path, -1);
   const detail::ScopeFrame step(nullptr, nullptr, 0);
-  BOOST_TEST(error_of([] { static_cast<void>(affine(ones({64, 32, 100}), ones({128, 512}), ones({512}))); }) ==
-             "[affine] at encoder.lstm.0.forward, t=0: x f32 [64, 32, 100] and W f32 [128, 512] disagree in 100 and 128; "
+  BOOST_TEST(error_of([] {
+               static_cast<void>(affine(ones({64, 32, 100}), ones({128, 512}), ones({512})));
+             }) ==
+             "[affine] at encoder.lstm.0.forward, t=0: x f32 [64, 32, 100] and W f32 [128, 512] "
+             "disagree in 100 and 128; "
              "needed x [..., 128]; hint: options .input is 128");
   try {
     static_cast<void>(affine(ones({2, 3}), ones({4, 4}), ones({4})));
@@ -290,9 +305,13 @@ BOOST_AUTO_TEST_CASE(label_out_of_range) {
   const Tensor logits = zeros({4, 12, 65});
   std::vector<Index> labels(48, 0);
   labels[3 * 12 + 11] = 65;
-  BOOST_TEST(error_of([&] { static_cast<void>(cross_entropy(logits, from(std::span<const Index>(labels), {4, 12}))); }) ==
-             "[cross_entropy] target 65 at [3, 11]; needed 0 … 64 or ignore_index (-100); hint: logits have 65 classes; is "
-             "the vocabulary of the data that of the model?");
+  BOOST_TEST(
+      error_of([&] {
+        static_cast<void>(cross_entropy(logits, from(std::span<const Index>(labels), {4, 12})));
+      }) ==
+      "[cross_entropy] target 65 at [3, 11]; needed 0 … 64 or ignore_index (-100); hint: logits "
+      "have 65 classes; is "
+      "the vocabulary of the data that of the model?");
 }
 
 BOOST_AUTO_TEST_CASE(check_finite_names_the_first_operation_forward_and_backward) {
@@ -302,8 +321,10 @@ BOOST_AUTO_TEST_CASE(check_finite_names_the_first_operation_forward_and_backward
   const Tensor y = sum(sqrt(x));
   BOOST_TEST(y.item() == 1.0);
   const std::string text = error_of([&] { static_cast<void>(tape.gradient(sum(tanh(y) + y), x)); });
-  BOOST_TEST(text == "nothing was thrown");  // the gradient of the leaf itself is inf, as sqrt at 0 has it
-  const std::string deeper = error_of([&] { static_cast<void>(tape.gradient(sum(sqrt(x * 1.0)), x)); });
+  BOOST_TEST(text ==
+             "nothing was thrown");  // the gradient of the leaf itself is inf, as sqrt at 0 has it
+  const std::string deeper =
+      error_of([&] { static_cast<void>(tape.gradient(sum(sqrt(x * 1.0)), x)); });
   BOOST_TEST(deeper.starts_with("[mul_number] "), deeper);
 }
 

@@ -1,12 +1,12 @@
 // Tensors, shapes, creation, printing, comparing.
-#include <boost/test/unit_test.hpp>
-
 #include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <sstream>
+
+#include <boost/test/unit_test.hpp>
 
 #include "support/leaves.h"
 #include "support/numeric.h"
@@ -34,8 +34,11 @@ BOOST_AUTO_TEST_CASE(extents_and_axes) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_refused) {
-  BOOST_TEST(error_of([] { static_cast<void>(Shape{2, 3}[2]); }) == "[shape] axis 2 of a tensor of rank 2; needed -2 … 1");
-  BOOST_TEST(error_of([] { static_cast<void>(Shape{}[0]); }) == "[shape] axis 0 of a tensor of rank 0; needed a tensor with axes");
+  BOOST_TEST(error_of([] {
+               static_cast<void>(Shape{2, 3}[2]);
+             }) == "[shape] axis 2 of a tensor of rank 2; needed -2 … 1");
+  BOOST_TEST(error_of([] { static_cast<void>(Shape{}[0]); }) ==
+             "[shape] axis 0 of a tensor of rank 0; needed a tensor with axes");
   BOOST_CHECK_THROW((Shape{1, -1}), Error);
   BOOST_CHECK_THROW((Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}), Error);
   BOOST_CHECK_THROW(static_cast<void>(Shape({1, 1, 1, 1, 1, 1, 1, 1}).inserted(0, 1)), Error);
@@ -114,8 +117,11 @@ BOOST_AUTO_TEST_CASE(item_and_span) {
              "[item] f32 [2]; needed one element; hint: sum(x).item(), or x.span<float>()");
   BOOST_CHECK_THROW(static_cast<void>(zeros({0}).item()), Error);
   BOOST_CHECK_THROW(static_cast<void>(zeros({2}).span<double>()), Error);
-  BOOST_TEST(error_of([] { static_cast<void>(transpose(zeros({2, 3}), 0, 1).span<float>()); }) ==
-             "[span] f32 [3, 2], a view with gaps; needed elements that lie one after another; hint: contiguous(x).span<…>()");
+  BOOST_TEST(error_of([] {
+               static_cast<void>(transpose(zeros({2, 3}), 0, 1).span<float>());
+             }) ==
+             "[span] f32 [3, 2], a view with gaps; needed elements that lie one after another; "
+             "hint: contiguous(x).span<…>()");
   BOOST_TEST(zeros({3, 0}).span<float>().empty());
 }
 
@@ -132,7 +138,9 @@ BOOST_AUTO_TEST_CASE(plus_equals_moves_the_handle) {
 
 BOOST_AUTO_TEST_CASE(views_copy_nothing) {
   const Tensor x = reshape(arange(24), {2, 3, 4});
-  const auto first = [](const Tensor& t) { return reinterpret_cast<const Index*>(t.header()->data); };
+  const auto first = [](const Tensor& t) {
+    return reinterpret_cast<const Index*>(t.header()->data);
+  };
   const Index* const data = first(x);
   BOOST_TEST(first(select(x, 1, 2)) == data + 8);
   BOOST_TEST(first(slice(x, {.axis = -1, .from = 1})) == data + 1);
@@ -145,16 +153,20 @@ BOOST_AUTO_TEST_CASE(views_copy_nothing) {
 BOOST_AUTO_TEST_CASE(views_hold_the_right_elements) {
   const Tensor x = reshape(arange(24), {2, 3, 4});
   BOOST_TEST(all_equal(select(x, 1, -1), tensor({{8, 9, 10, 11}, {20, 21, 22, 23}})));
-  BOOST_TEST(all_equal(slice(x, {.axis = 2, .from = 1, .to = -1, .step = 2}), tensor({{{1}, {5}, {9}}, {{13}, {17}, {21}}})));
-  BOOST_TEST(all_equal(transpose(select(x, 0, 0), 0, 1), tensor({{0, 4, 8}, {1, 5, 9}, {2, 6, 10}, {3, 7, 11}})));
-  BOOST_TEST(all_equal(reshape(transpose(select(x, 0, 0), 0, 1), {2, 6}), tensor({{0, 4, 8, 1, 5, 9}, {2, 6, 10, 3, 7, 11}})));
+  BOOST_TEST(all_equal(slice(x, {.axis = 2, .from = 1, .to = -1, .step = 2}),
+                       tensor({{{1}, {5}, {9}}, {{13}, {17}, {21}}})));
+  BOOST_TEST(all_equal(transpose(select(x, 0, 0), 0, 1),
+                       tensor({{0, 4, 8}, {1, 5, 9}, {2, 6, 10}, {3, 7, 11}})));
+  BOOST_TEST(all_equal(reshape(transpose(select(x, 0, 0), 0, 1), {2, 6}),
+                       tensor({{0, 4, 8, 1, 5, 9}, {2, 6, 10, 3, 7, 11}})));
   BOOST_TEST(all_equal(reshape(select(x, 1, 0), {8}), tensor({0, 1, 2, 3, 12, 13, 14, 15})));
   auto [left, right] = split(select(x, 0, 1), {1, 3}, -1);
   BOOST_TEST(all_equal(left, tensor({{12}, {16}, {20}})));
   BOOST_TEST(all_equal(right, tensor({{13, 14, 15}, {17, 18, 19}, {21, 22, 23}})));
   BOOST_TEST(all_equal(concat({left, right}, 1), select(x, 0, 1)));
   BOOST_TEST(all_equal(stack({select(x, 0, 0), select(x, 0, 1)}, 0), x));
-  BOOST_TEST(all_equal(stack({select(x, 2, 0), select(x, 2, 1), select(x, 2, 2), select(x, 2, 3)}, -1), x));
+  BOOST_TEST(all_equal(
+      stack({select(x, 2, 0), select(x, 2, 1), select(x, 2, 2), select(x, 2, 3)}, -1), x));
 }
 
 BOOST_AUTO_TEST_CASE(views_that_are_refused) {
@@ -195,7 +207,8 @@ BOOST_AUTO_TEST_CASE(maximum_of_equals) {
   Tape tape;
   const Tensor x = tape.watch(tensor({{2.0, 7.0, 7.0}, {7.0, 1.0, 0.0}}));
   BOOST_TEST(all_equal(tape.gradient(max(x), x), tensor({{0.0, 1.0, 0.0}, {0.0, 0.0, 0.0}})));
-  BOOST_TEST(all_equal(tape.gradient(sum(max(x, -1)), x), tensor({{0.0, 1.0, 0.0}, {1.0, 0.0, 0.0}})));
+  BOOST_TEST(
+      all_equal(tape.gradient(sum(max(x, -1)), x), tensor({{0.0, 1.0, 0.0}, {1.0, 0.0, 0.0}})));
 }
 
 BOOST_AUTO_TEST_CASE(conversion_between_dtypes) {
@@ -225,7 +238,8 @@ BOOST_AUTO_TEST_CASE(what_does_not_count_never_shows) {
   for (const bool differentiable : {false, true}) {
     Tape tape;
     const Tensor x = tape.watch(tensor({{0.5, 1.0}, {nan, nan}}, f64));
-    const Tensor g = tape.gradient(cross_entropy(x, tensor({0, -100})), x, {.differentiable = differentiable});
+    const Tensor g =
+        tape.gradient(cross_entropy(x, tensor({0, -100})), x, {.differentiable = differentiable});
     BOOST_TEST(values(g)[2] == 0.0);
     BOOST_TEST(values(g)[3] == 0.0);
   }
@@ -238,7 +252,8 @@ BOOST_AUTO_TEST_CASE(softmax_of_nothing_to_choose_from) {
     const Tensor x = tape.watch(tensor({{-inf, -inf}, {0.0, -inf}, {1000.0, 1000.0}}, f64));
     const Tensor y = softmax(x);
     BOOST_TEST(all_equal(detach(y), tensor({{0.0, 0.0}, {1.0, 0.0}, {0.5, 0.5}}, f64)));
-    for (const double v : values(tape.gradient(sum(y * tensor({{1.0, 2.0}}, f64)), x, {.differentiable = differentiable})))
+    for (const double v : values(tape.gradient(sum(y * tensor({{1.0, 2.0}}, f64)), x,
+                                               {.differentiable = differentiable})))
       BOOST_TEST(std::isfinite(v));
   }
 }
@@ -254,7 +269,8 @@ BOOST_AUTO_TEST_CASE(layout) {
   BOOST_TEST(to_string(zeros({0, 3})) == "f32 [0, 3]");
   const std::string elided = to_string(arange(5000));
   BOOST_TEST(elided == "i64 [5000]  0  1  2  …  4997  4998  4999");
-  BOOST_TEST(to_string(transpose(tensor({{1, 2}, {3, 4}}), 0, 1)) == "i64 [2, 2]\n [[1  3]\n  [2  4]]");
+  BOOST_TEST(to_string(transpose(tensor({{1, 2}, {3, 4}}), 0, 1)) ==
+             "i64 [2, 2]\n [[1  3]\n  [2  4]]");
 }
 
 template <class T>
@@ -283,7 +299,8 @@ BOOST_AUTO_TEST_CASE(every_number_reads_back_exactly) {
     reads_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
     reads_back(static_cast<Index>(bits));
   }
-  for (const double v : {0.0, -0.0, 0.1, 1e300, -5e-324, std::numeric_limits<double>::infinity(), std::nan("")}) {
+  for (const double v :
+       {0.0, -0.0, 0.1, 1e300, -5e-324, std::numeric_limits<double>::infinity(), std::nan("")}) {
     reads_back(v);
     reads_back(static_cast<float>(v));
   }
@@ -299,7 +316,8 @@ BOOST_AUTO_TEST_CASE(all_close_finds_the_worst) {
   BOOST_TEST(!all_close(a, a * (1 + 1e-5), {.relative = 1e-6}));
   const auto report = all_close(a, tensor({{1.0, 2.5}, {3.1, 4.0}}, f64), {.relative = 1e-6});
   BOOST_TEST(!report.ok());
-  BOOST_TEST(report.text().starts_with("2 of 4 elements differ, worst at [0, 1]: 2 and 2.5"), report.text());
+  BOOST_TEST(report.text().starts_with("2 of 4 elements differ, worst at [0, 1]: 2 and 2.5"),
+             report.text());
   BOOST_TEST(all_close(zeros({2}), full({2}, 1e-9), {.absolute = 1e-8}));
   BOOST_TEST(!all_close(zeros({2}), full({2}, 1e-7), {.absolute = 1e-8}));
   BOOST_TEST(!all_close(a, a.to(f32)));
@@ -310,7 +328,8 @@ BOOST_AUTO_TEST_CASE(all_close_finds_the_worst) {
 
 BOOST_AUTO_TEST_CASE(infinities_and_nan) {
   const double inf = std::numeric_limits<double>::infinity();
-  const Tensor nan = tensor({std::nan("")}, f64), up = tensor({inf}, f64), down = tensor({-inf}, f64), one = tensor({1.0}, f64);
+  const Tensor nan = tensor({std::nan("")}, f64), up = tensor({inf}, f64),
+               down = tensor({-inf}, f64), one = tensor({1.0}, f64);
   BOOST_TEST(!all_close(nan, nan));
   BOOST_TEST(!all_close(nan, one, {.absolute = inf}));
   BOOST_TEST(all_close(up, up));
@@ -324,64 +343,6 @@ BOOST_AUTO_TEST_CASE(infinities_and_nan) {
 BOOST_AUTO_TEST_CASE(whole_numbers_beyond_double) {
   const Index large = (Index{1} << 60) + 1;
   BOOST_TEST(!all_equal(tensor({large}), tensor({large - 1})));
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_SUITE(gradient_values)
-
-BOOST_AUTO_TEST_CASE(accumulating_dense_and_sparse) {
-  const Tensor W = make_parameter(tensor({1.0, 2.0}), "b.W"), T = make_parameter(ones({5, 2}), "a.table");
-  const Tensor other = make_parameter(tensor({3.0}), "c.other");
-  const auto lookup = [&](const Tensor& ids) {
-    Tape tape;
-    return tape.backward(sum(embedding(T, ids) * W));
-  };
-  Gradients total;
-  BOOST_TEST(total.empty());
-  total += lookup(tensor({4, 1, 4}));
-  BOOST_TEST(total.size() == 2);
-  BOOST_TEST(total.find(T)->is_sparse());
-  BOOST_TEST(all_equal(total.find(T)->sparse.ids, tensor({1, 4})));
-  BOOST_TEST(all_equal(total.find(T)->sparse.values, tensor({{1.0, 2.0}, {2.0, 4.0}})));
-  total += lookup(tensor({0, 4}));
-  BOOST_TEST(all_equal(total.find(T)->sparse.ids, tensor({0, 1, 4})));
-  BOOST_TEST(all_equal(total[T], tensor({{1.0, 2.0}, {1.0, 2.0}, {0.0, 0.0}, {0.0, 0.0}, {3.0, 6.0}})));
-  BOOST_TEST(all_equal(total[W], tensor({5.0, 5.0})));
-  {
-    Tape tape;
-    total += tape.backward(sum(T * 0.5) + sum(other));
-  }
-  BOOST_TEST(!total.find(T)->is_sparse());
-  BOOST_TEST(all_equal(total[T], tensor({{1.5, 2.5}, {1.5, 2.5}, {0.5, 0.5}, {0.5, 0.5}, {3.5, 6.5}})));
-  total *= 2.0;
-  BOOST_TEST(all_equal(total[other], tensor({2.0})));
-  std::string paths;
-  for (const auto& entry : total) paths += entry.path + " ";
-  BOOST_TEST(paths == "a.table b.W c.other ");
-  BOOST_TEST(error_of([&] { static_cast<void>(lookup(tensor({0}))[other]); }) ==
-             "[gradients] no gradient of c.other f32 [1]; needed a parameter that the loss reached; hint: grads.contains(p) "
-             "asks; a frozen parameter has none");
-}
-
-BOOST_AUTO_TEST_CASE(sparse_rows_and_dense_use_of_one_table) {
-  const Tensor T = make_parameter(tensor({{1.0, 2.0}, {3.0, 4.0}, {5.0, 6.0}}), "T");
-  Tape tape;
-  const Tensor loss = sum(square(T)) + sum(embedding(T, tensor({2, 2, 0})));
-  BOOST_TEST(all_equal(tape.backward(loss)[T], tensor({{3.0, 5.0}, {6.0, 8.0}, {12.0, 14.0}})));
-}
-
-BOOST_AUTO_TEST_CASE(norm_does_not_overflow) {
-  const Tensor p = make_parameter(ones({3}), "p"), q = make_parameter(ones({4}), "q");
-  const auto gradients = [&](double a, double b) {
-    Tape tape;
-    return tape.backward(sum(p * a) + sum(q * b));
-  };
-  BOOST_TEST(gradients(2, 3).norm() == std::sqrt(12.0 + 36.0), boost::test_tools::tolerance(1e-7));
-  BOOST_TEST(gradients(1e30, 0).norm() == 1e30 * std::sqrt(3.0), boost::test_tools::tolerance(1e-6));
-  BOOST_TEST(gradients(1e-30, 0).norm() == 1e-30 * std::sqrt(3.0), boost::test_tools::tolerance(1e-6));
-  BOOST_TEST(Gradients().norm() == 0.0);
-  BOOST_TEST(std::isnan(gradients(std::nan(""), 1).norm()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

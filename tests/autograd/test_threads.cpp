@@ -1,11 +1,12 @@
-// The same bits on any number of threads, at sizes that are really cut; and a pool that stops growing.
-#include <boost/test/unit_test.hpp>
-
+// The same bits on any number of threads, at sizes that are really cut; and a pool that stops
+// growing.
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <functional>
 #include <thread>
+
+#include <boost/test/unit_test.hpp>
 
 #include "support/leaves.h"
 #include "support/numeric.h"
@@ -31,11 +32,13 @@ void check_same_bits(const std::function<Results()>& compute) {
   }
   for (const Index count : {2, 4, 2}) {
     const Threads limit(count);
-    BOOST_TEST(threads() == std::min<Index>(count, static_cast<Index>(std::thread::hardware_concurrency())));
+    BOOST_TEST(threads() ==
+               std::min<Index>(count, static_cast<Index>(std::thread::hardware_concurrency())));
     const Results together = compute();
     BOOST_REQUIRE(together.size() == alone.size());
     for (std::size_t i = 0; i < alone.size(); ++i)
-      BOOST_TEST_CONTEXT("result " << i << " on " << count << " threads") BOOST_TEST(all_equal(together[i], alone[i]));
+      BOOST_TEST_CONTEXT("result " << i << " on " << count << " threads")
+      BOOST_TEST(all_equal(together[i], alone[i]));
   }
 }
 
@@ -52,7 +55,8 @@ BOOST_AUTO_TEST_CASE(products) {
   for (const DType dtype : {f32, f64})
     check_same_bits([dtype] {
       Results all;
-      for (const auto& [m, k, n] : {std::array<Index, 3>{700, 300, 500}, {33, 2000, 1500}, {3000, 64, 200}}) {
+      for (const auto& [m, k, n] :
+           {std::array<Index, 3>{700, 300, 500}, {33, 2000, 1500}, {3000, 64, 200}}) {
         Tape tape;
         const Tensor x = tape.watch(numbers({m, k}, dtype, 1));
         const Tensor W = tape.watch(numbers({k, n}, dtype, 2));
@@ -98,8 +102,9 @@ BOOST_AUTO_TEST_CASE(sums) {
       const Tensor long_row = numbers({1'000'003}, dtype, 1);
       const Tensor matrix = numbers({1'501, 703}, dtype, 2);
       const Tensor block = numbers({30, 400, 101}, dtype, 3);
-      all.insert(all.end(), {sum(long_row), mean(long_row), sum(matrix, 0), sum(matrix, 1), sum(block, 1), sum(block, {0, 2}),
-                             max(matrix, 0), sum_to(block, {400, 1})});
+      all.insert(all.end(),
+                 {sum(long_row), mean(long_row), sum(matrix, 0), sum(matrix, 1), sum(block, 1),
+                  sum(block, {0, 2}), max(matrix, 0), sum_to(block, {400, 1})});
       return all;
     });
 }
@@ -158,7 +163,8 @@ BOOST_AUTO_TEST_CASE(a_steady_training_loop_takes_nothing_from_the_system) {
     Tensor h = x;
     std::vector<Tensor> outputs;
     for (int t = 0; t < 20; ++t) outputs.push_back(h = dropout(tanh(affine(h, W, x)), 0.2));
-    auto grads = tape.backward(cross_entropy(reshape(stack(outputs, 0), {160, 48}), full({160}, 3, i64)));
+    auto grads =
+        tape.backward(cross_entropy(reshape(stack(outputs, 0), {160, 48}), full({160}, 3, i64)));
     grads *= 0.5;
     return grads.norm();
   };
@@ -166,8 +172,10 @@ BOOST_AUTO_TEST_CASE(a_steady_training_loop_takes_nothing_from_the_system) {
   const MemoryStats before = memory_stats();
   for (int round = 0; round < 50; ++round) step();
   const MemoryStats after = memory_stats();
+#if !defined(__SANITIZE_ADDRESS__)  // which has every block taken from the system, to watch over it
   BOOST_TEST(after.system_allocations == before.system_allocations);
   BOOST_TEST(after.reserved_bytes == before.reserved_bytes);
+#endif
   BOOST_TEST(after.live_bytes == before.live_bytes);
 }
 
@@ -184,11 +192,13 @@ BOOST_AUTO_TEST_CASE(classes_hold_what_they_are_asked_for) {
 
 BOOST_AUTO_TEST_CASE(blocks_are_aligned_and_counted) {
   const Index before = memory_stats().live_bytes;
-  for (const std::size_t bytes : {std::size_t{1}, std::size_t{65}, std::size_t{5000}, std::size_t{3} << 20}) {
+  for (const std::size_t bytes :
+       {std::size_t{1}, std::size_t{65}, std::size_t{5000}, std::size_t{3} << 20}) {
     const std::uint8_t block_class = detail::pool_class(bytes);
     std::byte* const block = detail::pool_take(block_class);
     BOOST_TEST(reinterpret_cast<std::uintptr_t>(block) % 64 == 0U);
-    BOOST_TEST(memory_stats().live_bytes == before + static_cast<Index>(detail::pool_class_bytes(block_class)));
+    BOOST_TEST(memory_stats().live_bytes ==
+               before + static_cast<Index>(detail::pool_class_bytes(block_class)));
     std::fill_n(block, bytes, std::byte{0x5a});
     detail::pool_give(block, block_class);
     BOOST_TEST(memory_stats().live_bytes == before);
@@ -225,10 +235,12 @@ BOOST_AUTO_TEST_CASE(the_first_exception_by_position) {
     const Threads limit(count);
     for (int round = 0; round < 20; ++round)
       BOOST_TEST(error_of([] {
-        detail::parallel_for(64, 1, [](Index begin, Index) {
-          if (begin % 16 == 5) fail_nowhere("task", {.given = std::to_string(begin), .needed = {}, .hint = {}});
-        });
-      }) == "[task] 5");
+                   detail::parallel_for(64, 1, [](Index begin, Index) {
+                     if (begin % 16 == 5)
+                       fail_nowhere("task",
+                                    {.given = std::to_string(begin), .needed = {}, .hint = {}});
+                   });
+                 }) == "[task] 5");
   }
 }
 

@@ -235,6 +235,23 @@ BOOST_AUTO_TEST_CASE(files_that_are_none) {
              std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(names_are_made_harmless_in_messages) {
+  const TemporaryFolder folder;
+  nn::save_safetensors(folder / "x", {});
+  const auto file = nn::Safetensors::open(folder / "x");
+  const auto shown = [&](const std::string& name) {
+    const std::string text = error_text([&] { file[name]; });
+    const std::size_t begin = text.find("has no tensor ") + 14;
+    return text.substr(begin, text.find("; needed") - begin);
+  };
+  BOOST_TEST(shown("caf\xC3\xA9") == "\"caf\xC3\xA9\"");
+  BOOST_TEST(shown("a\"b\\") == R"("a\"b\\")");
+  BOOST_TEST(shown(std::string("\x1B[2J\x7F\xFF\0\n", 8)) == R"("\x1b[2J\x7f\xff\x00\x0a")");
+  const std::string cut = shown(std::string(100'000, 'n'));
+  BOOST_TEST(cut.size() < 200U);
+  BOOST_TEST(cut.ends_with("n…\""));
+}
+
 BOOST_AUTO_TEST_CASE(names_and_metadata_must_be_utf8_and_unique) {
   const TemporaryFolder folder;
   const Tensor x = tensor({1});

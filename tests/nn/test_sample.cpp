@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(frequencies_are_the_probabilities) {
 
 BOOST_AUTO_TEST_CASE(top_k_draws_among_the_largest) {
   auto weights = softmax(ten, 0.9);
-  for (const std::size_t i : {0, 1, 3, 5, 7, 8, 9}) weights[i] = 0;
+  for (const std::size_t i : {0U, 1U, 3U, 5U, 7U, 8U, 9U}) weights[i] = 0;
   BOOST_TEST(chi_square(counts(ten, {.temperature = 0.9, .top_k = 3}, 13), weights) <
              13.82);  // 2 degrees of freedom
   BOOST_TEST(counts(ten, {.top_k = 1}, 14)[2] == draws);

@@ -14,27 +14,28 @@ int first_gradient() {
   Tensor x = tape.watch(tensor({1.0, 2.0, 3.0}));
   Tensor y = sum(x * x * x);
   std::cout << y.item() << '\n'              // 36
-            << tape.gradient(y, x) << '\n';  // f32 [3]  3 12 27
+            << tape.gradient(y, x) << '\n';  // f32 [3]  3  12  27
   return 0;
 }
 
-struct Captured {
-  Captured() : before(std::cout.rdbuf(text.rdbuf())) {}
-  ~Captured() { std::cout.rdbuf(before); }
-  Captured(const Captured&) = delete;
-  Captured& operator=(const Captured&) = delete;
-  std::ostringstream text;
-  std::streambuf* before;
-};
+// What a program prints to std::cout.
+template <class Program>
+std::string printed_by(const Program& program) {
+  struct Redirected {
+    std::ostringstream text = {};
+    std::streambuf* before = std::cout.rdbuf(text.rdbuf());
+    ~Redirected() { std::cout.rdbuf(before); }
+  } out;
+  program();
+  return out.text.str();
+}
 
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(usage_first)
 
 BOOST_AUTO_TEST_CASE(first_gradient_prints) {
-  const Captured out;
-  first_gradient();
-  BOOST_TEST(out.text.str() == "36\nf32 [3]  3 12 27\n");
+  BOOST_TEST(printed_by(first_gradient) == "36\nf32 [3]  3  12  27\n");
 }
 
 BOOST_AUTO_TEST_CASE(two_gradients_bind) {

@@ -19,7 +19,8 @@ FixtureFile read_fixture(const std::string& name) {
   const char* const data = bytes.data() + sizeof(header) + header;
 
   FixtureFile file;
-  for (const auto& [key, entry] : nlohmann::json::parse(bytes.substr(sizeof(header), header)).items()) {
+  const auto listed = nlohmann::json::parse(bytes.substr(sizeof(header), header));
+  for (const auto& [key, entry] : listed.items()) {
     if (key == "__metadata__") {
       file.metadata = entry.get<std::map<std::string, std::string>>();
       continue;

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <unroll/autograd/autograd.h>
+
 #include <map>
 #include <string>
-
-#include <unroll/autograd/autograd.h>
 
 namespace unroll::test {
 

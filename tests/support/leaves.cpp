@@ -1,8 +1,8 @@
 #include "support/leaves.h"
 
-#include <algorithm>
-
 #include <unroll/autograd/leaf.h>
+
+#include <algorithm>
 
 #include "support/numeric.h"
 
@@ -14,7 +14,8 @@ Tensor make_parameter(const Tensor& x, const std::string& path) {
   const Tensor leaf = detail::make_leaf(x.shape(), x.dtype(), info);
   const auto all = values(x);
   visit_floating(x.dtype(), [&]<class T>(T) {
-    std::transform(all.begin(), all.end(), detail::data<T>(leaf), [](double v) { return static_cast<T>(v); });
+    std::transform(all.begin(), all.end(), detail::data<T>(leaf),
+                   [](double v) { return static_cast<T>(v); });
   });
   return leaf;
 }

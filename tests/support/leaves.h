@@ -1,8 +1,8 @@
 #pragma once
 
-#include <string>
-
 #include <unroll/autograd/autograd.h>
+
+#include <string>
 
 namespace unroll::test {
 

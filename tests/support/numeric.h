@@ -1,11 +1,11 @@
 #pragma once
 
+#include <unroll/autograd/autograd.h>
+
 #include <functional>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <unroll/autograd/autograd.h>
 
 // Derivatives by differences in double, for judging derivatives that were computed.
 namespace unroll::test {
@@ -15,14 +15,14 @@ using Function = std::function<Tensor(std::span<const Tensor>)>;
 // Σ w · f(x), all in f64.
 double weighted(const Tensor& y, const Tensor& w);
 
-// Gradient of Σ w · f with respect to inputs[which], by central differences at h, h/2 and h/4 that are
-// extrapolated twice (error of order h⁶); `error` is what the last extrapolation still changed.
+// Gradient of Σ w · f with respect to inputs[which], by central differences at h, h/2 and h/4 that
+// are extrapolated twice (error of order h⁶); `error` is what the last extrapolation still changed.
 struct NumericGradient {
   Tensor gradient = {};
   double error = 0;
 };
-NumericGradient numeric_gradient(const Function& f, std::span<const Tensor> inputs, std::size_t which,
-                                 const Tensor& w, double h = 0.02);
+NumericGradient numeric_gradient(const Function& f, std::span<const Tensor> inputs,
+                                 std::size_t which, const Tensor& w, double h = 0.02);
 
 // |a - b| <= relative · max(|a|, |b|, a hundredth of the largest of all, 1e-4 of `scale`): a
 // component that cancels is judged beside its neighbours. Empty where it holds, else what is wrong.

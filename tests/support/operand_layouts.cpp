@@ -11,23 +11,26 @@ constexpr double away = 0.05;
 
 Tensor padding(const Tensor& x, Index axis, Index extent) {
   const Shape shape = x.shape().with(axis, extent);
-  if (x.dtype() == i64) return from(std::vector<Index>(static_cast<std::size_t>(shape.size()), 0), shape);
+  if (x.dtype() == i64)
+    return from(std::vector<Index>(static_cast<std::size_t>(shape.size()), 0), shape);
   return full(shape, 0.7, x.dtype());
 }
 
 Tensor spaced(const CheckInput& input, Index count, Rng& rng) {
   std::vector<double> all(static_cast<std::size_t>(count));
   for (Index i = 0; i < count; ++i)
-    all[static_cast<std::size_t>(i)] =
-        input.low + (input.high - input.low) * (static_cast<double>(i) + 0.5) / static_cast<double>(count);
-  for (Index i = count; i-- > 1;) std::swap(all[static_cast<std::size_t>(i)], all[static_cast<std::size_t>(rng.below(i + 1))]);
+    all[static_cast<std::size_t>(i)] = input.low + (input.high - input.low) *
+                                                       (static_cast<double>(i) + 0.5) /
+                                                       static_cast<double>(count);
+  for (Index i = count; i-- > 1;)
+    std::swap(all[static_cast<std::size_t>(i)], all[static_cast<std::size_t>(rng.below(i + 1))]);
   return from(std::span<const double>(all), {count});
 }
 
 }  // namespace
 
 std::string name_of(Layout layout) {
-  constexpr std::array names{"dense", "computed", "transposed", "stepped", "columns",
+  constexpr std::array names{"dense", "computed", "transposed",  "stepped", "columns",
                              "rows",  "picked",   "picked last", "reshaped"};
   return names[static_cast<std::size_t>(layout)];
 }
@@ -48,20 +51,25 @@ Laid lay_out(const Tensor& x, Layout layout) {
       if (!has_axes || x.rank() == Shape::max_rank) return {};
       const Tensor pairs = stack({x.dtype() == i64 ? x : x * 0.9, x}, x.rank());
       return {.base = reshape(pairs, x.shape().with(-1, 2 * x.size(-1))),
-              .unwrap = [](const Tensor& b) { return slice(b, {.axis = -1, .from = b.size(-1) == 0 ? 0 : 1, .step = 2}); }};
+              .unwrap = [](const Tensor& b) {
+                return slice(b, {.axis = -1, .from = b.size(-1) == 0 ? 0 : 1, .step = 2});
+              }};
     }
     case Layout::columns:
       if (!has_axes) return {};
-      return {.base = concat({padding(x, -1, 2), x, padding(x, -1, 1)}, -1),
-              .unwrap = [](const Tensor& b) { return slice(b, {.axis = -1, .from = 2, .to = -1}); }};
+      return {
+          .base = concat({padding(x, -1, 2), x, padding(x, -1, 1)}, -1),
+          .unwrap = [](const Tensor& b) { return slice(b, {.axis = -1, .from = 2, .to = -1}); }};
     case Layout::rows:
       if (!has_axes) return {};
       return {.base = concat({padding(x, 0, 1), x, padding(x, 0, 2)}, 0),
               .unwrap = [](const Tensor& b) { return slice(b, {.axis = 0, .from = 1, .to = -2}); }};
     case Layout::picked:
-      return {.base = stack({x, x, x}, 0), .unwrap = [](const Tensor& b) { return select(b, 0, 1); }};
+      return {.base = stack({x, x, x}, 0),
+              .unwrap = [](const Tensor& b) { return select(b, 0, 1); }};
     case Layout::picked_last:
-      return {.base = stack({x, x, x}, x.rank()), .unwrap = [](const Tensor& b) { return select(b, -1, -1); }};
+      return {.base = stack({x, x, x}, x.rank()),
+              .unwrap = [](const Tensor& b) { return select(b, -1, -1); }};
     case Layout::reshaped:
       return {.base = reshape(x, {x.size()}),
               .unwrap = [shape = x.shape()](const Tensor& b) { return reshape(b, shape); }};
@@ -92,7 +100,8 @@ Tensor in_pieces(const Tensor& y) {
   const Index n = y.size(-1);
   const Tensor left = slice(y, {.axis = -1, .from = 0, .to = (n + 1) / 2});
   const Tensor right = slice(y, {.axis = -1, .from = n / 2});
-  return concat({right, left * left, transpose(y, 0, -1).shape() == y.shape() ? transpose(y, 0, -1) : y}, -1);
+  return concat(
+      {right, left * left, transpose(y, 0, -1).shape() == y.shape() ? transpose(y, 0, -1) : y}, -1);
 }
 
 }  // namespace unroll::test

@@ -1,18 +1,28 @@
 #pragma once
 
+#include <unroll/autograd/autograd.h>
+#include <unroll/autograd/operation.h>
+
 #include <array>
 #include <functional>
 #include <string>
 
-#include <unroll/autograd/autograd.h>
-#include <unroll/autograd/operation.h>
-
 // Ways for an operand of the gradient check to lie in memory and on the tape.
 namespace unroll::test {
 
-enum class Layout { dense, computed, transposed, stepped, columns, rows, picked, picked_last, reshaped };
-inline constexpr std::array all_layouts{Layout::dense,   Layout::computed, Layout::transposed,
-                                        Layout::stepped, Layout::columns,  Layout::rows,
+enum class Layout {
+  dense,
+  computed,
+  transposed,
+  stepped,
+  columns,
+  rows,
+  picked,
+  picked_last,
+  reshaped
+};
+inline constexpr std::array all_layouts{Layout::dense,   Layout::computed,    Layout::transposed,
+                                        Layout::stepped, Layout::columns,     Layout::rows,
                                         Layout::picked,  Layout::picked_last, Layout::reshaped};
 std::string name_of(Layout layout);
 

@@ -18,56 +18,74 @@ constexpr auto gate_cell = [](auto a, auto b, auto c) {
 std::vector<Tensor> execute(const Instruction& i, const std::vector<Tensor>& v) {
   const auto in = [&](std::size_t k) -> const Tensor& { return v[i.operands[k]]; };
   switch (i.kind) {
-    case Kind::select: return {select(in(0), i.axis, i.from)};
-    case Kind::slice: return {slice(in(0), {.axis = i.axis, .from = i.from, .to = i.to, .step = i.step})};
-    case Kind::transpose: return {transpose(in(0), i.axis, i.to)};
-    case Kind::reshape: return {reshape(in(0), i.shape)};
+    case Kind::select:
+      return {select(in(0), i.axis, i.from)};
+    case Kind::slice:
+      return {slice(in(0), {.axis = i.axis, .from = i.from, .to = i.to, .step = i.step})};
+    case Kind::transpose:
+      return {transpose(in(0), i.axis, i.to)};
+    case Kind::reshape:
+      return {reshape(in(0), i.shape)};
     case Kind::split: {
       auto pieces = split<2>(in(0), i.axis);
       return {pieces[0], pieces[1]};
     }
-    case Kind::expand: return {expand(in(0), i.shape)};
-    case Kind::contiguous: return {contiguous(in(0))};
+    case Kind::expand:
+      return {expand(in(0), i.shape)};
+    case Kind::contiguous:
+      return {contiguous(in(0))};
     case Kind::stack:
     case Kind::concat: {
       std::vector<Tensor> parts;
       for (const std::size_t k : i.operands) parts.push_back(v[k]);
       return {i.kind == Kind::stack ? stack(parts, i.axis) : concat(parts, i.axis)};
     }
-    case Kind::tanh: return {tanh(in(0))};
-    case Kind::add: return {in(0) + in(1)};
-    case Kind::sub: return {in(0) - in(1)};
-    case Kind::mul: return {in(0) * in(1)};
-    case Kind::scale: return {in(0) * 0.7};
+    case Kind::tanh:
+      return {tanh(in(0))};
+    case Kind::add:
+      return {in(0) + in(1)};
+    case Kind::sub:
+      return {in(0) - in(1)};
+    case Kind::mul:
+      return {in(0) * in(1)};
+    case Kind::scale:
+      return {in(0) * 0.7};
     case Kind::gate: {
       auto both = pointwise(gate_cell, in(0), in(1), in(2));
       return {both[0], both[1]};
     }
-    case Kind::matmul: return {matmul(in(0), in(1))};
+    case Kind::matmul:
+      return {matmul(in(0), in(1))};
     case Kind::affine:
-    case Kind::affine_sum: return {affine(in(0), in(1), in(2))};
-    case Kind::embedding: return {embedding(in(0), i.ids)};
-    case Kind::sum: return {sum(in(0), i.axis, {.keepdim = i.from == 1})};
-    case Kind::mean: return {mean(in(0), i.axis, {.keepdim = i.from == 1})};
-    case Kind::softmax: return {softmax(in(0), i.axis)};
+    case Kind::affine_sum:
+      return {affine(in(0), in(1), in(2))};
+    case Kind::embedding:
+      return {embedding(in(0), i.ids)};
+    case Kind::sum:
+      return {sum(in(0), i.axis, {.keepdim = i.from == 1})};
+    case Kind::mean:
+      return {mean(in(0), i.axis, {.keepdim = i.from == 1})};
+    case Kind::softmax:
+      return {softmax(in(0), i.axis)};
     case Kind::cross_entropy:
       return {cross_entropy(in(0), i.ids, {.ignore_index = 1, .reduction = Reduction::none})};
   }
   return {};
 }
 
-constexpr std::array kind_names{"select", "slice", "transpose", "reshape", "split",  "expand",        "contiguous",
-                                "stack",  "concat", "tanh",     "add",     "sub",    "mul",           "scale",
-                                "gate",   "matmul", "affine",   "affine_sum", "embedding", "sum",     "mean",
-                                "softmax", "cross_entropy"};
+constexpr std::array kind_names{
+    "select", "slice",      "transpose", "reshape", "split", "expand",  "contiguous",   "stack",
+    "concat", "tanh",       "add",       "sub",     "mul",   "scale",   "gate",         "matmul",
+    "affine", "affine_sum", "embedding", "sum",     "mean",  "softmax", "cross_entropy"};
 
 // How often each kind is tried.
 constexpr std::array<std::pair<Kind, int>, 23> odds{{
-    {Kind::select, 6}, {Kind::slice, 9}, {Kind::transpose, 5}, {Kind::reshape, 4}, {Kind::split, 5},
-    {Kind::expand, 1}, {Kind::contiguous, 1}, {Kind::stack, 4}, {Kind::concat, 4}, {Kind::tanh, 3},
-    {Kind::add, 4}, {Kind::sub, 2}, {Kind::mul, 5}, {Kind::scale, 3}, {Kind::gate, 5},
-    {Kind::matmul, 6}, {Kind::affine, 2}, {Kind::affine_sum, 12}, {Kind::embedding, 3}, {Kind::sum, 1},
-    {Kind::mean, 1}, {Kind::softmax, 1}, {Kind::cross_entropy, 1},
+    {Kind::select, 6}, {Kind::slice, 9},       {Kind::transpose, 5},     {Kind::reshape, 4},
+    {Kind::split, 5},  {Kind::expand, 1},      {Kind::contiguous, 1},    {Kind::stack, 4},
+    {Kind::concat, 4}, {Kind::tanh, 3},        {Kind::add, 4},           {Kind::sub, 2},
+    {Kind::mul, 5},    {Kind::scale, 3},       {Kind::gate, 5},          {Kind::matmul, 6},
+    {Kind::affine, 2}, {Kind::affine_sum, 12}, {Kind::embedding, 3},     {Kind::sum, 1},
+    {Kind::mean, 1},   {Kind::softmax, 1},     {Kind::cross_entropy, 1},
 }};
 
 bool makes_view(Kind kind) { return kind <= Kind::split; }
@@ -96,7 +114,8 @@ RandomProgram::RandomProgram(std::uint64_t seed, Index instructions) : rng_(seed
   // Late values and a few of any age, so that some are read again long after.
   const Index terms = 2 + rng_.below(3);
   for (Index k = 0; k < terms; ++k) {
-    const std::size_t value = k < 2 ? size() - 1 - static_cast<std::size_t>(rng_.below(4)) : any_value();
+    const std::size_t value =
+        k < 2 ? size() - 1 - static_cast<std::size_t>(rng_.below(4)) : any_value();
     terms_.emplace_back(value, random_weights(shapes_[value], rng_));
   }
   values_.clear();
@@ -107,7 +126,8 @@ void RandomProgram::draw_leaves() {
   const std::vector<Shape> shapes{{n, n}, {n, n}, {4, n}, {3, 4, n}, {n}, {n, 4}};
   const Index count = 3 + rng_.below(4);
   for (Index k = 0; k < count; ++k) {
-    const Shape& shape = shapes[static_cast<std::size_t>(k < 2 ? k : rng_.below(std::ssize(shapes)))];
+    const Shape& shape =
+        shapes[static_cast<std::size_t>(k < 2 ? k : rng_.below(std::ssize(shapes)))];
     leaves_.push_back(uniform(shape, -0.9, 0.9, rng_, f64));
     values_.push_back(leaves_.back());
     shapes_.push_back(shape);
@@ -125,9 +145,12 @@ std::size_t RandomProgram::any_value() {
   const auto count = static_cast<Index>(size());
   const Index recent = std::min<Index>(count, 8);
   switch (rng_.below(3)) {
-    case 0: return static_cast<std::size_t>(count - 1 - rng_.below(recent));
-    case 1: return static_cast<std::size_t>(rng_.below(std::ssize(leaves_)));
-    default: return static_cast<std::size_t>(rng_.below(count));
+    case 0:
+      return static_cast<std::size_t>(count - 1 - rng_.below(recent));
+    case 1:
+      return static_cast<std::size_t>(rng_.below(std::ssize(leaves_)));
+    default:
+      return static_cast<std::size_t>(rng_.below(count));
   }
 }
 
@@ -175,9 +198,15 @@ bool RandomProgram::draw_view(Instruction& i) {
       return i.to != i.axis;
     case Kind::reshape:
       switch (rng_.below(4)) {
-        case 0: i.shape = {shape.size()}; break;
-        case 1: i.shape = {shape.size() / shape[-1], shape[-1]}; break;
-        case 2: i.shape = {1, shape.size()}; break;
+        case 0:
+          i.shape = {shape.size()};
+          break;
+        case 1:
+          i.shape = {shape.size() / shape[-1], shape[-1]};
+          break;
+        case 2:
+          i.shape = {1, shape.size()};
+          break;
         default:
           if (shape.size() % 2 != 0) return false;
           i.shape = {2, shape.size() / 2};
@@ -214,7 +243,8 @@ bool RandomProgram::draw_elementwise(Instruction& i) {
   std::vector<std::size_t> fit;
   Shape wider;
   for (std::size_t k = 0; k < size(); ++k)
-    if (shapes_[k] == shapes_[x] || (rng_.below(4) == 0 && broadcast(shapes_[k], shapes_[x], wider) && wider.size() <= 40))
+    if (shapes_[k] == shapes_[x] ||
+        (rng_.below(4) == 0 && broadcast(shapes_[k], shapes_[x], wider) && wider.size() <= 40))
       fit.push_back(k);
   Shape all = shapes_[x];
   while (std::ssize(i.operands) < arity) {
@@ -248,7 +278,8 @@ bool RandomProgram::draw_product(Instruction& i) {
   const std::size_t W = rng_.below(4) != 0 ? pick(weights_) : pick(of_rank(2));
   std::vector<std::size_t> fit;
   for (std::size_t k = 0; k < size(); ++k)
-    if (shapes_[k].rank() > 0 && shapes_[k].rank() < 4 && shapes_[k][-1] == shapes_[W][0]) fit.push_back(k);
+    if (shapes_[k].rank() > 0 && shapes_[k].rank() < 4 && shapes_[k][-1] == shapes_[W][0])
+      fit.push_back(k);
   if (fit.empty()) return false;
   const std::size_t x = pick(fit);
   i.operands = {x, W};
@@ -290,8 +321,10 @@ void RandomProgram::accept(const Instruction& i) {
     is_view_.push_back(makes_view(i.kind));
     large = large || largest(x) > 2;
     // Weights that are views or computed, used again and again.
-    const bool of_weight = std::find(weights_.begin(), weights_.end(), i.operands[0]) != weights_.end();
-    if (x.rank() == 2 && weights_.size() < 8 && (of_weight || rng_.below(12) == 0)) weights_.push_back(value);
+    const bool of_weight =
+        std::find(weights_.begin(), weights_.end(), i.operands[0]) != weights_.end();
+    if (x.rank() == 2 && weights_.size() < 8 && (of_weight || rng_.below(12) == 0))
+      weights_.push_back(value);
   }
   if (large) accept({.kind = Kind::tanh, .operands = {size() - 1}});
 }
@@ -319,11 +352,13 @@ Tensor RandomProgram::loss(std::span<const Tensor> all) const {
 std::string RandomProgram::text() const {
   std::ostringstream out;
   std::size_t value = 0;
-  for (; value < leaves_.size(); ++value) out << "v" << value << " = leaf " << shapes_[value] << "\n";
+  for (; value < leaves_.size(); ++value)
+    out << "v" << value << " = leaf " << shapes_[value] << "\n";
   for (const Instruction& i : instructions_) {
     out << "v" << value << " = " << kind_names[static_cast<std::size_t>(i.kind)] << "(";
     for (const std::size_t k : i.operands) out << "v" << k << " ";
-    out << "axis=" << i.axis << " from=" << i.from << " to=" << i.to << " step=" << i.step << ") " << shapes_[value] << "\n";
+    out << "axis=" << i.axis << " from=" << i.from << " to=" << i.to << " step=" << i.step << ") "
+        << shapes_[value] << "\n";
     value += i.kind == Kind::split || i.kind == Kind::gate ? 2 : 1;
   }
   for (const auto& [k, w] : terms_) out << "loss += v" << k << "\n";

@@ -1,23 +1,41 @@
 #pragma once
 
+#include <unroll/autograd/autograd.h>
+
 #include <map>
 #include <string>
 #include <vector>
 
-#include <unroll/autograd/autograd.h>
-
-// Programs of tensor operations drawn at random, with what is dangerous for a gradient pass: views of
-// views, overlapping slices, addends that share a gradient, weights that are used often or are views
-// themselves, tables that are also used densely.
+// Programs of tensor operations drawn at random, with what is dangerous for a gradient pass: views
+// of views, overlapping slices, addends that share a gradient, weights that are used often or are
+// views themselves, tables that are also used densely.
 namespace unroll::test {
 
 struct Instruction {
   enum class Kind {
-    select, slice, transpose, reshape, split, expand, contiguous,
-    stack, concat,
-    tanh, add, sub, mul, scale, gate,
-    matmul, affine, affine_sum, embedding,
-    sum, mean, softmax, cross_entropy,
+    select,
+    slice,
+    transpose,
+    reshape,
+    split,
+    expand,
+    contiguous,
+    stack,
+    concat,
+    tanh,
+    add,
+    sub,
+    mul,
+    scale,
+    gate,
+    matmul,
+    affine,
+    affine_sum,
+    embedding,
+    sum,
+    mean,
+    softmax,
+    cross_entropy,
   };
   Kind kind = Kind::tanh;
   std::vector<std::size_t> operands = {};  // indices of values
@@ -64,7 +82,7 @@ class RandomProgram {
   std::vector<Tensor> values_;  // while it is drawn
   std::vector<Shape> shapes_;
   std::vector<bool> is_view_;
-  std::vector<std::size_t> weights_;  // that products prefer
+  std::vector<std::size_t> weights_;                   // that products prefer
   std::vector<std::pair<std::size_t, Tensor>> terms_;  // of the loss
 };
 
