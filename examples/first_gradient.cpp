@@ -8,6 +8,6 @@ int main() {
   Tensor y = sum(x * x * x);
   Tensor slope = tape.gradient(y, x);
   std::cout << y.item() << '\n'   // 36
-            << slope << '\n';     // f32 [3]  3  12  27
+            << slope << '\n';     // f32 [3]  3 12 27
   return all_equal(slope, tensor({3.0, 12.0, 27.0})) ? 0 : 1;
 }

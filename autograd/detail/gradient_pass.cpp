@@ -107,69 +107,63 @@ void GradientPass::visit_node(std::uint32_t index) {
 
 bool GradientPass::is_view(std::uint32_t value) const { return as_view(tape_, value) != nullptr; }
 
-// Whether the gradient of a value is a rectangle of its root's, and which.
-bool GradientPass::in_root(std::uint32_t value, Layout& layout, std::uint32_t& root) const {
+bool GradientPass::lies_in_root(std::uint32_t value) const {
   const ViewAttributes* a = as_view(tape_, value);
-  if (a == nullptr || slots_[value].is(Slot::apart) || slots_[value].buffer != nullptr) return false;
-  if (a->root == no_value || !slots_[a->root].is(Slot::needed)) return false;
-  root = a->root;
-  layout = layout_in_root(tape_, value);
-  return true;
+  return a != nullptr && !slots_[value].is(Slot::apart) && slots_[value].buffer == nullptr && a->root != no_value &&
+         slots_[a->root].is(Slot::needed);
 }
 
-namespace {
-
-Index last_extent(const Shape& shape) { return shape.rank() == 0 ? 1 : shape[-1]; }
-
-// Whether a layout is whole rows' columns one under another in a matrix of `columns`.
-bool is_rectangle(const Layout& layout, Index columns) {
-  if (layout.shape.size() == 0) return false;
-  const Index rank = layout.shape.rank();
-  if (rank == 0) return true;
-  if (layout.shape[-1] != 1 && layout.strides[static_cast<std::size_t>(rank - 1)] != 1) return false;
-  if (layout.offset % columns + layout.shape[-1] > columns) return false;
-  Index expected = columns;
-  for (Index i = rank - 1; i-- > 0;) {
-    if (layout.shape[i] == 1) continue;
-    if (layout.strides[static_cast<std::size_t>(i)] != expected) return false;
-    expected *= layout.shape[i];
+// Where a view lies in its root, if that is whole rows' columns one under another.
+bool GradientPass::find_region(std::uint32_t value, Region& region) const {
+  if (!lies_in_root(value)) return false;
+  const ViewAttributes& a = *as_view(tape_, value);
+  const std::span<const Index> root_extents = tape_.extents_of(a.root);
+  region.root = a.root;
+  region.extents = tape_.extents_of(value);
+  region.strides = a.strides() + (a.parent_is_root ? 0 : a.rank);
+  region.columns = root_extents.empty() ? 1 : root_extents.back();
+  const Index offset = a.root_offset + tape_.values[value].output * a.root_step;
+  const std::size_t rank = region.extents.size();
+  Index size = 1;
+  for (const Index extent : region.extents) size *= extent;
+  if (size == 0 || region.columns == 0) return false;
+  const Index width = rank == 0 ? 1 : region.extents[rank - 1];
+  if (width != 1 && region.strides[rank - 1] != 1) return false;
+  const Index row = offset / region.columns;
+  const Index column = offset % region.columns;
+  if (column + width > region.columns) return false;
+  Index expected = region.columns;
+  for (std::size_t i = rank; i-- > 0;) {
+    if (i + 1 >= rank || region.extents[i] == 1) continue;
+    if (region.strides[i] != expected) return false;
+    expected *= region.extents[i];
   }
+  region.place = {row, row + size / width, column, column + width};
   return true;
 }
 
-}  // namespace
-
-// The rectangle of a buffer whose rows lie apart by any distance.
-Tensor GradientPass::root_region(std::uint32_t root, const Layout& layout) const {
-  const Header& buffer = *slots_[root].buffer;
+// That rectangle of the root's buffer, whose rows may lie apart by any distance.
+Tensor GradientPass::region_of_buffer(const Region& region) const {
+  const Header& buffer = *slots_[region.root].buffer;
   Rows rows;
   as_rows({buffer.extents(), buffer.rank}, {buffer.strides(), buffer.rank}, rows);
-  const Index columns = rows.columns;
-  std::array<Index, Shape::max_rank> strides{};
-  for (Index i = 0; i < layout.shape.rank(); ++i) {
-    const Index stride = layout.strides[static_cast<std::size_t>(i)];
-    strides[static_cast<std::size_t>(i)] = i + 1 == layout.shape.rank() ? 1 : stride / columns * rows.stride;
-  }
-  const Index offset = layout.offset / columns * rows.stride + layout.offset % columns;
-  return make_view(buffer, layout.shape.extents(),
-                   std::span<const Index>(strides).first(static_cast<std::size_t>(layout.shape.rank())), offset);
+  const std::size_t rank = region.extents.size();
+  std::array<Index, Shape::max_rank> strides;
+  for (std::size_t i = 0; i < rank; ++i)
+    strides[i] = i + 1 == rank ? 1 : region.strides[i] / region.columns * rows.stride;
+  return make_view(buffer, region.extents, {strides.data(), rank},
+                   region.place.row_begin * rows.stride + region.place.column_begin);
 }
 
 Destination GradientPass::claim_destination(std::uint32_t value, int depth) {
-  Layout layout;
-  std::uint32_t root = no_value;
-  if (in_root(value, layout, root)) {
-    const Index columns = last_extent(tape_.shape_of(root));
-    if (columns > 0 && is_rectangle(layout, columns)) {
-      ensure_buffer(root, depth);
-      own(root);
-      const Index row = layout.offset / columns;
-      const Index width = last_extent(layout.shape);
-      const bool accumulate =
-          claim(root, {row, row + layout.shape.size() / width, layout.offset % columns, layout.offset % columns + width});
-      Tensor region = root_region(root, layout);
-      return {region, accumulate, accumulate && is_read_by_others(region, root)};
-    }
+  Region region;
+  if (find_region(value, region)) {
+    ensure_buffer(region.root, depth);
+    own(region.root);
+    const bool accumulate = claim(region.root, region.place);
+    Tensor buffer = region_of_buffer(region);
+    const bool read = accumulate && is_read_by_others(buffer, region.root);
+    return {std::move(buffer), accumulate, read};
   }
   ensure_buffer(value, depth);
   own(value);
@@ -189,9 +183,7 @@ Destination GradientPass::destination(std::uint32_t value) {
     // The flushes may have moved it.
     to = claim_destination(value);
     if (!to.read_by_others) break;
-    Layout layout;
-    std::uint32_t root = no_value;
-    bring_elsewhere(to.buffer, in_root(value, layout, root) ? root : value);
+    bring_elsewhere(to.buffer, lies_in_root(value) ? as_view(tape_, value)->root : value);
     to = claim_destination(value);
   }
   return to;
@@ -368,11 +360,9 @@ void GradientPass::add(std::uint32_t value, const Tensor& gradient) {
     slots_[value].set(Slot::full);
     return;
   }
-  Layout layout;
-  std::uint32_t root = no_value;
   const Value& v = tape_.values[value];
   const bool passes = v.is_leaf == 0 && tape_.nodes[v.origin].operation->flow == Flow::passes_third;
-  if (s.buffer == nullptr && !passes && !in_root(value, layout, root)) {
+  if (s.buffer == nullptr && !passes && !lies_in_root(value)) {
     s.buffer = g.header();
     retain(s.buffer);
     s.set(Slot::full);

@@ -85,6 +85,14 @@ class GradientPass {
   struct Rectangle {
     Index row_begin, row_end, column_begin, column_end;
   };
+  // A view as a rectangle of its root; strides count row-major elements of the root.
+  struct Region {
+    std::uint32_t root;
+    std::span<const Index> extents;
+    const Index* strides;
+    Index columns;  // of the root
+    Rectangle place;
+  };
   struct Product {
     Tensor a, g;
   };
@@ -97,8 +105,9 @@ class GradientPass {
   void mark(std::uint32_t top, std::span<const std::uint32_t> wanted);
   void visit_node(std::uint32_t index);
   bool is_view(std::uint32_t value) const;
-  Tensor root_region(std::uint32_t root, const Layout& layout) const;
-  bool in_root(std::uint32_t value, Layout& layout, std::uint32_t& root) const;
+  bool lies_in_root(std::uint32_t value) const;
+  bool find_region(std::uint32_t value, Region& region) const;
+  Tensor region_of_buffer(const Region& region) const;
   void ensure_buffer(std::uint32_t value, int depth);
   void own(std::uint32_t value);
   bool is_over(const Tensor& region, std::uint32_t of, const Passed& p) const;

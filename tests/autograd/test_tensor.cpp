@@ -263,7 +263,7 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(printing)
 
 BOOST_AUTO_TEST_CASE(layout) {
-  BOOST_TEST(to_string(tensor({3.0, 12.0, 27.0})) == "f32 [3]  3  12  27");
+  BOOST_TEST(to_string(tensor({3.0, 12.0, 27.0})) == "f32 [3]  3 12 27");
   BOOST_TEST(to_string(tensor({{1, 2}, {3, 4}})) == "i64 [2, 2]\n [[1  2]\n  [3  4]]");
   BOOST_TEST(to_string(full({}, 0.5, f64)) == "f64 []  0.5");
   BOOST_TEST(to_string(zeros({0, 3})) == "f32 [0, 3]");

@@ -14,7 +14,7 @@ int first_gradient() {
   Tensor x = tape.watch(tensor({1.0, 2.0, 3.0}));
   Tensor y = sum(x * x * x);
   std::cout << y.item() << '\n'              // 36
-            << tape.gradient(y, x) << '\n';  // f32 [3]  3  12  27
+            << tape.gradient(y, x) << '\n';  // f32 [3]  3 12 27
   return 0;
 }
 
@@ -35,7 +35,7 @@ std::string printed_by(const Program& program) {
 BOOST_AUTO_TEST_SUITE(usage_first)
 
 BOOST_AUTO_TEST_CASE(first_gradient_prints) {
-  BOOST_TEST(printed_by(first_gradient) == "36\nf32 [3]  3  12  27\n");
+  BOOST_TEST(printed_by(first_gradient) == "36\nf32 [3]  3 12 27\n");
 }
 
 BOOST_AUTO_TEST_CASE(two_gradients_bind) {
