@@ -1,5 +1,4 @@
 #include <unroll/autograd/backward.h>
-
 #include <unroll/autograd/detail/gradient_pass.h>
 
 namespace unroll {
@@ -15,7 +14,8 @@ Shape Backward::output_shape(Index output) const {
 }
 
 Tensor Backward::upstream(Index output) const {
-  detail::Header* buffer = pass_.slot(node_.first_output + static_cast<std::uint32_t>(output)).buffer;
+  detail::Header* buffer =
+      pass_.slot(node_.first_output + static_cast<std::uint32_t>(output)).buffer;
   if (buffer == nullptr) return {};
   detail::retain(buffer);
   return Tensor::adopt(buffer);
@@ -33,20 +33,32 @@ void Backward::add(Index input, const Tensor& gradient) {
 
 bool Backward::differentiable() const { return pass_.differentiable(); }
 
-detail::Destination Backward::destination(Index input) { return pass_.destination(value_of(input)); }
+detail::Destination Backward::destination(Index input) {
+  return pass_.destination(value_of(input));
+}
 
-bool Backward::shares_gradient_with_third() const { return pass_.slot(node_.first_output).is(detail::Slot::passed); }
+bool Backward::shares_gradient_with_third() const {
+  return pass_.slot(node_.first_output).is(detail::Slot::passed);
+}
 
-bool Backward::used_often(Index input) const { return pass_.tape().values[value_of(input)].uses > 1; }
+bool Backward::used_often(Index input) const {
+  return pass_.tape().values[value_of(input)].uses > 1;
+}
 
 void Backward::defer_product(Index input, const Tensor& a, const Tensor& g) {
   pass_.defer_product(value_of(input), a, g);
 }
 
-void Backward::add_rows(Index input, const Tensor& ids, const Tensor& g) { pass_.add_rows(value_of(input), ids, g); }
+void Backward::add_rows(Index input, const Tensor& ids, const Tensor& g) {
+  pass_.add_rows(value_of(input), ids, g);
+}
 
-bool Backward::hand_over(Index input, const Tensor& piece) { return pass_.hand_over(value_of(input), piece); }
+bool Backward::hand_over(Index input, const Tensor& piece) {
+  return pass_.hand_over(value_of(input), piece);
+}
 
-bool Backward::may_hand_over() const { return !differentiable() && pass_.owns_buffer(node_.first_output); }
+bool Backward::may_hand_over() const {
+  return !differentiable() && pass_.owns_buffer(node_.first_output);
+}
 
 }  // namespace unroll

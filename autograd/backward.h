@@ -9,7 +9,8 @@ namespace unroll {
 namespace detail {
 class GradientPass;
 
-// Where a rule that works in place writes the gradient of an input, and whether it adds to what is there.
+// Where a rule that works in place writes the gradient of an input, and whether it adds to what is
+// there.
 struct Destination {
   Tensor buffer;
   bool accumulate = false;
@@ -45,7 +46,8 @@ class Backward {
   // Adds a gradient to an input's, summed over the axes that were broadcast.
   void add(Index input, const Tensor& gradient);
 
-  // Whether what the rule does is being recorded. The rest is for rules that work in place where it is not.
+  // Whether what the rule does is being recorded. The rest is for rules that work in place where it
+  // is not.
   bool differentiable() const;
   // What upstream() returned before may be elsewhere afterwards.
   detail::Destination destination(Index input);
@@ -55,10 +57,11 @@ class Backward {
   bool used_often(Index input) const;
   // gradient of input += aᵀ·g, taken together with all such products of the same input.
   void defer_product(Index input, const Tensor& a, const Tensor& g);
-  // gradient of input (a table [count, size]) += rows g at ids, kept sparse while nothing dense comes.
+  // gradient of input (a table [count, size]) += rows g at ids, kept sparse while nothing dense
+  // comes.
   void add_rows(Index input, const Tensor& ids, const Tensor& g);
-  // Hands `piece`, a region of output 0's own gradient, to an input as its gradient; false where that
-  // is not possible and it must be added.
+  // Hands `piece`, a region of output 0's own gradient, to an input as its gradient; false where
+  // that is not possible and it must be added.
   bool hand_over(Index input, const Tensor& piece);
   bool may_hand_over() const;
 

@@ -1,12 +1,11 @@
 #include <unroll/autograd/compare.h>
+#include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/detail/strided.h>
 
 #include <cmath>
 #include <cstring>
 #include <ostream>
 #include <sstream>
-
-#include <unroll/autograd/detail/finite.h>
-#include <unroll/autograd/detail/strided.h>
 
 namespace unroll {
 namespace {
@@ -27,7 +26,9 @@ std::string element(Index at, const Shape& shape, T a, T b) {
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, const CloseReport& report) { return out << report.text(); }
+std::ostream& operator<<(std::ostream& out, const CloseReport& report) {
+  return out << report.text();
+}
 
 CloseReport all_close(const Tensor& a, const Tensor& b, const CloseOptions& options) {
   if (std::string kind = differing_kind(a, b); !kind.empty()) return {false, kind};
@@ -47,7 +48,8 @@ CloseReport all_close(const Tensor& a, const Tensor& b, const CloseOptions& opti
       const double difference = std::abs(p - q);
       if (difference <= allowed && std::isfinite(p) && std::isfinite(q)) continue;
       ++bad;
-      const double ratio = std::isfinite(difference) ? difference / std::max(scale, 1e-300) : HUGE_VAL;
+      const double ratio =
+          std::isfinite(difference) ? difference / std::max(scale, 1e-300) : HUGE_VAL;
       if (worst < 0 || ratio > excess) {
         worst = i;
         excess = ratio;
@@ -56,8 +58,9 @@ CloseReport all_close(const Tensor& a, const Tensor& b, const CloseOptions& opti
     if (worst >= 0) {
       std::ostringstream out;
       out << bad << " of " << a.size() << " elements differ, worst at "
-          << element(worst, a.shape(), detail::data<T>(x)[worst], detail::data<T>(y)[worst]) << " (relative " << excess
-          << ", allowed " << options.relative << " and absolute " << options.absolute << ")";
+          << element(worst, a.shape(), detail::data<T>(x)[worst], detail::data<T>(y)[worst])
+          << " (relative " << excess << ", allowed " << options.relative << " and absolute "
+          << options.absolute << ")";
       text = out.str();
     }
   });
@@ -72,9 +75,11 @@ CloseReport all_equal(const Tensor& a, const Tensor& b) {
   visit(a.dtype(), [&]<class T>(T) {
     for (Index i = 0; i < a.size() && text.empty(); ++i)
       if (std::memcmp(detail::data<T>(x) + i, detail::data<T>(y) + i, sizeof(T)) != 0)
-        text = "differ first at " + element(i, a.shape(), detail::data<T>(x)[i], detail::data<T>(y)[i]);
+        text = "differ first at " +
+               element(i, a.shape(), detail::data<T>(x)[i], detail::data<T>(y)[i]);
   });
-  return {text.empty(), text.empty() ? "all " + std::to_string(a.size()) + " elements are equal" : text};
+  return {text.empty(),
+          text.empty() ? "all " + std::to_string(a.size()) + " elements are equal" : text};
 }
 
 }  // namespace unroll

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <unroll/autograd/tensor.h>
+
 #include <iosfwd>
 #include <string>
-
-#include <unroll/autograd/tensor.h>
 
 namespace unroll {
 
@@ -28,7 +28,8 @@ struct CloseOptions {
   double absolute = 0;
 };
 
-// |a - b| <= absolute + relative · max(|a|, |b|) everywhere; equal shapes and dtypes. Two NaN are not close.
+// |a - b| <= absolute + relative · max(|a|, |b|) everywhere; equal shapes and dtypes. Two NaN are
+// not close.
 CloseReport all_close(const Tensor& a, const Tensor& b, const CloseOptions& options = {});
 // Equal to the bit; NaN equals the same NaN, and 0 is not -0.
 CloseReport all_equal(const Tensor& a, const Tensor& b);

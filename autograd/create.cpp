@@ -1,11 +1,10 @@
 #include <unroll/autograd/create.h>
+#include <unroll/autograd/detail/strided.h>
+#include <unroll/autograd/parallel.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-
-#include <unroll/autograd/detail/strided.h>
-#include <unroll/autograd/parallel.h>
 
 namespace unroll {
 namespace {
@@ -38,14 +37,16 @@ double unit(const Rng& stream, Index i) {
 
 void require_floating_dtype(std::string_view operation, DType dtype) {
   if (!is_floating(dtype))
-    fail(operation, {.given = "dtype " + std::string(name_of(dtype)), .needed = "f32 or f64", .hint = {}});
+    fail(operation,
+         {.given = "dtype " + std::string(name_of(dtype)), .needed = "f32 or f64", .hint = {}});
 }
 
 template <class T>
 Tensor copy_of(std::span<const T> values, const Shape& shape) {
   if (std::ssize(values) != shape.size())
     fail("from", {.given = std::to_string(values.size()) + " values for shape " + to_string(shape),
-                  .needed = std::to_string(shape.size()) + " values", .hint = {}});
+                  .needed = std::to_string(shape.size()) + " values",
+                  .hint = {}});
   Tensor t = detail::empty(shape, dtype_of<T>);
   std::copy(values.begin(), values.end(), detail::data<T>(t));
   return t;
@@ -80,14 +81,17 @@ Tensor uniform(const Shape& shape, double low, double high, DType dtype) {
 Tensor uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype) {
   require_floating_dtype("uniform", dtype);
   if (!(low <= high) || !std::isfinite(low) || !std::isfinite(high))
-    fail("uniform", {.given = "low " + std::to_string(low) + " and high " + std::to_string(high), .needed = "finite low <= high", .hint = {}});
+    fail("uniform", {.given = "low " + std::to_string(low) + " and high " + std::to_string(high),
+                     .needed = "finite low <= high",
+                     .hint = {}});
   const Rng stream = take_stream(rng);
   const bool single = dtype == f32;
   return generate(shape, dtype, [=](Index i) {
     const double v = low + (high - low) * unit(stream, i);
     // Rounding to f32 may reach the excluded end.
     return single && static_cast<float>(v) >= static_cast<float>(high) && low < high
-               ? static_cast<double>(std::nextafter(static_cast<float>(high), static_cast<float>(low)))
+               ? static_cast<double>(
+                     std::nextafter(static_cast<float>(high), static_cast<float>(low)))
                : v;
   });
 }
@@ -99,7 +103,8 @@ Tensor normal(const Shape& shape, double mean, double deviation, DType dtype) {
 Tensor normal(const Shape& shape, double mean, double deviation, Rng& rng, DType dtype) {
   require_floating_dtype("normal", dtype);
   if (!(deviation >= 0))
-    fail("normal", {.given = "deviation " + std::to_string(deviation), .needed = "0 or more", .hint = {}});
+    fail("normal",
+         {.given = "deviation " + std::to_string(deviation), .needed = "0 or more", .hint = {}});
   const Rng stream = take_stream(rng);
   // Box and Muller: one element from two numbers of its own.
   return generate(shape, dtype, [=](Index i) {
@@ -115,7 +120,8 @@ Tensor bernoulli(const Shape& shape, double probability, DType dtype) {
 
 Tensor bernoulli(const Shape& shape, double probability, Rng& rng, DType dtype) {
   if (!(probability >= 0 && probability <= 1))
-    fail("bernoulli", {.given = "probability " + std::to_string(probability), .needed = "0 … 1", .hint = {}});
+    fail("bernoulli",
+         {.given = "probability " + std::to_string(probability), .needed = "0 … 1", .hint = {}});
   const Rng stream = take_stream(rng);
   return generate(shape, dtype, [=](Index i) { return unit(stream, i) < probability ? 1.0 : 0.0; });
 }
@@ -135,7 +141,9 @@ Tensor from_numbers(std::span<const Index> values, const Shape& shape, DType dty
   return generate(shape, dtype, [&](Index i) { return values[static_cast<std::size_t>(i)]; });
 }
 
-void fail_ragged() { fail("tensor", {.given = "rows of unequal length", .needed = "rows of one length", .hint = {}}); }
+void fail_ragged() {
+  fail("tensor", {.given = "rows of unequal length", .needed = "rows of one length", .hint = {}});
+}
 
 }  // namespace detail
 }  // namespace unroll

@@ -1,16 +1,16 @@
 #pragma once
 
+#include <unroll/autograd/rng.h>
+#include <unroll/autograd/tensor.h>
+
 #include <concepts>
 #include <initializer_list>
 #include <span>
 #include <type_traits>
 #include <vector>
 
-#include <unroll/autograd/rng.h>
-#include <unroll/autograd/tensor.h>
-
-// Tensors are made by name. Values are f32 unless another dtype is said; whole numbers in a list are i64,
-// and data that has a type keeps it.
+// Tensors are made by name. Values are f32 unless another dtype is said; whole numbers in a list
+// are i64, and data that has a type keeps it.
 namespace unroll {
 
 Tensor zeros(const Shape& shape, DType dtype = f32);
@@ -57,27 +57,27 @@ void append(std::vector<Listed<T>>& to, std::initializer_list<T> row, Index leng
 }
 }  // namespace detail
 
-// The values in a list, nested up to twice: tensor({1.0, 2.0}) is f32 [2], tensor({{1, 2}, {3, 4}}) is
-// i64 [2, 2]. Throws where rows are of unequal length.
+// The values in a list, nested up to twice: tensor({1.0, 2.0}) is f32 [2], tensor({{1, 2}, {3, 4}})
+// is i64 [2, 2]. Throws where rows are of unequal length.
 template <class T>
-  requires std::is_arithmetic_v<T>
-Tensor tensor(std::initializer_list<T> values, DType dtype = detail::listed_dtype<T>) {
+requires std::is_arithmetic_v<T> Tensor tensor(std::initializer_list<T> values,
+                                               DType dtype = detail::listed_dtype<T>) {
   std::vector<detail::Listed<T>> all;
   detail::append(all, values, std::ssize(values));
   return detail::from_numbers(all, {std::ssize(values)}, dtype);
 }
 template <class T>
-  requires std::is_arithmetic_v<T>
-Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, DType dtype = detail::listed_dtype<T>) {
+requires std::is_arithmetic_v<T> Tensor tensor(std::initializer_list<std::initializer_list<T>> rows,
+                                               DType dtype = detail::listed_dtype<T>) {
   const Index columns = rows.size() == 0 ? 0 : std::ssize(*rows.begin());
   std::vector<detail::Listed<T>> all;
   for (const auto& row : rows) detail::append(all, row, columns);
   return detail::from_numbers(all, {std::ssize(rows), columns}, dtype);
 }
 template <class T>
-  requires std::is_arithmetic_v<T>
-Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> blocks,
-              DType dtype = detail::listed_dtype<T>) {
+requires std::is_arithmetic_v<T> Tensor
+tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> blocks,
+       DType dtype = detail::listed_dtype<T>) {
   const Index rows = blocks.size() == 0 ? 0 : std::ssize(*blocks.begin());
   const Index columns = rows == 0 ? 0 : std::ssize(*blocks.begin()->begin());
   std::vector<detail::Listed<T>> all;

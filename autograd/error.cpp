@@ -1,8 +1,7 @@
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/scope.h>
 
 #include <utility>
-
-#include <unroll/autograd/scope.h>
 
 namespace unroll {
 
@@ -18,7 +17,10 @@ std::string body(const Complaint& c) {
 }  // namespace
 
 Error::Error(std::string operation, std::string path, Index step, const std::string& text)
-    : std::runtime_error(text), operation_(std::move(operation)), path_(std::move(path)), step_(step) {}
+    : std::runtime_error(text),
+      operation_(std::move(operation)),
+      path_(std::move(path)),
+      step_(step) {}
 
 void fail(std::string_view operation, const Complaint& complaint) {
   const Place place = current_place();
@@ -31,7 +33,8 @@ void fail(std::string_view operation, const Complaint& complaint) {
 }
 
 void fail_nowhere(std::string_view operation, const Complaint& complaint) {
-  throw Error(std::string(operation), {}, -1, "[" + std::string(operation) + "] " + body(complaint));
+  throw Error(std::string(operation), {}, -1,
+              "[" + std::string(operation) + "] " + body(complaint));
 }
 
 }  // namespace unroll

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <unroll/autograd/index.h>
+
 #include <stdexcept>
 #include <string>
 #include <string_view>
-
-#include <unroll/autograd/index.h>
 
 namespace unroll {
 

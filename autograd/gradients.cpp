@@ -1,14 +1,13 @@
-#include <unroll/autograd/gradients.h>
-
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/detail/norm.h>
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/detail/strided.h>
+#include <unroll/autograd/gradients.h>
 #include <unroll/autograd/ops/arithmetic.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
 
 namespace unroll {
 namespace {
@@ -62,7 +61,8 @@ Tensor Gradients::operator[](const Tensor& parameter) const {
   detail::require_defined("gradients", "parameter", parameter);
   const Entry* e = find(parameter);
   if (e == nullptr)
-    fail_nowhere("gradients", {.given = "no gradient of " + detail::leaf_path(*parameter.header()) + " " + describe(parameter),
+    fail_nowhere("gradients", {.given = "no gradient of " + detail::leaf_path(*parameter.header()) +
+                                        " " + describe(parameter),
                                .needed = "a parameter that the loss reached",
                                .hint = "grads.contains(p) asks; a frozen parameter has none"});
   return e->is_sparse() ? to_dense(e->sparse) : e->dense;

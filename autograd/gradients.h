@@ -1,10 +1,10 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include <unroll/autograd/leaf.h>
 #include <unroll/autograd/tensor.h>
+
+#include <string>
+#include <vector>
 
 namespace unroll {
 
@@ -32,7 +32,8 @@ class Gradients {
   bool empty() const { return entries_.empty(); }
   Index size() const { return std::ssize(entries_); }
   bool contains(const Tensor& parameter) const { return find(parameter) != nullptr; }
-  // The gradient of a parameter, dense whatever it is inside. Throws with its path where there is none.
+  // The gradient of a parameter, dense whatever it is inside. Throws with its path where there is
+  // none.
   Tensor operator[](const Tensor& parameter) const;
   // As it is inside; null where there is none.
   const Entry* find(const Tensor& parameter) const;

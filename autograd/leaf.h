@@ -1,9 +1,9 @@
 #pragma once
 
+#include <unroll/autograd/tensor.h>
+
 #include <memory>
 #include <string>
-
-#include <unroll/autograd/tensor.h>
 
 namespace unroll::detail {
 
@@ -14,10 +14,10 @@ struct LeafInfo {
 
   const void* owner = nullptr;  // asked for the path while it lives
   PathOf path_of = nullptr;
-  std::string last_path;        // what to say afterwards
+  std::string last_path;                  // what to say afterwards
   const char* changed_by = "assignment";  // the last writer of the elements
   Index changed_at = -1;                  // its step, where it counts them
-  const Header* current = nullptr;        // the leaf's header now; a change of dtype makes a new one
+  const Header* current = nullptr;  // the leaf's header now; a change of dtype makes a new one
 
   std::string path() const { return owner != nullptr ? path_of(owner) : last_path; }
 };

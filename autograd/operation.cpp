@@ -1,11 +1,10 @@
+#include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/operation.h>
 
 #include <algorithm>
 #include <array>
 #include <mutex>
-
-#include <unroll/autograd/detail/finite.h>
-#include <unroll/autograd/detail/recording.h>
 
 namespace unroll {
 namespace {
@@ -51,8 +50,9 @@ bool is_recording(const char* operation, std::span<const Tensor* const> inputs) 
   return any;
 }
 
-void record(const Operation& operation, std::span<const Tensor* const> inputs, std::span<Tensor* const> outputs,
-            std::span<const Tensor* const> saved, const void* attributes, std::size_t attribute_bytes) {
+void record(const Operation& operation, std::span<const Tensor* const> inputs,
+            std::span<Tensor* const> outputs, std::span<const Tensor* const> saved,
+            const void* attributes, std::size_t attribute_bytes) {
   Recording* tape = tapes.current;
   if (tape == nullptr) {
     for (const Tensor* x : inputs) check_not_elsewhere(*x->header(), operation.name);
@@ -64,7 +64,8 @@ void record(const Operation& operation, std::span<const Tensor* const> inputs, s
   std::uint32_t* const values = inputs.size() > few ? many_values.data() : few_values.data();
   std::uint32_t any = no_value;
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    any &= values[i] = inputs[i]->defined() ? tape->history(inputs[i]->header(), operation.name) : no_value;
+    any &= values[i] =
+        inputs[i]->defined() ? tape->history(inputs[i]->header(), operation.name) : no_value;
   if (any == no_value) return;
 
   std::array<Header*, 256> headers;  // as many as a node can name

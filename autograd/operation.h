@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/autograd/tensor.h>
+
 #include <cstring>
 #include <functional>
 #include <initializer_list>
@@ -7,8 +9,6 @@
 #include <string>
 #include <type_traits>
 #include <vector>
-
-#include <unroll/autograd/tensor.h>
 
 namespace unroll {
 
@@ -23,8 +23,8 @@ struct CheckInput {
   double low = -2;
   double high = 2;
   std::vector<double> avoid = {};  // kinks: no value comes nearer than 0.05
-  bool spaced = false;        // no two values are close, so that the order of elements is clear
-  Index ids = 0;              // > 0: whole numbers 0 … ids - 1 in i64, without a gradient
+  bool spaced = false;  // no two values are close, so that the order of elements is clear
+  Index ids = 0;        // > 0: whole numbers 0 … ids - 1 in i64, without a gradient
 };
 
 // One way to call an operation.
@@ -81,10 +81,11 @@ namespace detail {
 // Whether a tape would record an operation on these operands. Throws for a history on another tape.
 bool is_recording(const char* operation, std::span<const Tensor* const> inputs);
 
-// Records one call, where an input has history on the current tape; `saved` is what the rule may read,
-// attributes are any trivially copyable struct.
-void record(const Operation& operation, std::span<const Tensor* const> inputs, std::span<Tensor* const> outputs,
-            std::span<const Tensor* const> saved, const void* attributes, std::size_t attribute_bytes);
+// Records one call, where an input has history on the current tape; `saved` is what the rule may
+// read, attributes are any trivially copyable struct.
+void record(const Operation& operation, std::span<const Tensor* const> inputs,
+            std::span<Tensor* const> outputs, std::span<const Tensor* const> saved,
+            const void* attributes, std::size_t attribute_bytes);
 
 using Operands = std::initializer_list<const Tensor*>;
 
@@ -95,8 +96,8 @@ Tensor record(const Operation& operation, Operands inputs, Tensor output, Operan
               const Attributes& attributes = {}) {
   static_assert(std::is_trivially_copyable_v<Attributes>);
   Tensor* const out = &output;
-  record(operation, {inputs.begin(), inputs.size()}, {&out, 1}, {saved.begin(), saved.size()}, &attributes,
-         std::is_empty_v<Attributes> ? 0 : sizeof(Attributes));
+  record(operation, {inputs.begin(), inputs.size()}, {&out, 1}, {saved.begin(), saved.size()},
+         &attributes, std::is_empty_v<Attributes> ? 0 : sizeof(Attributes));
   return output;
 }
 

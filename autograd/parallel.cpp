@@ -1,3 +1,4 @@
+#include <unroll/autograd/error.h>
 #include <unroll/autograd/parallel.h>
 
 #include <algorithm>
@@ -11,8 +12,6 @@
 #include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
-
-#include <unroll/autograd/error.h>
 
 namespace unroll {
 namespace {
@@ -29,7 +28,9 @@ Limit& limit() {
 }  // namespace
 
 void set_threads(Index count) {
-  if (count < 0) fail("set_threads", {.given = std::to_string(count) + " threads", .needed = "0 or more", .hint = {}});
+  if (count < 0)
+    fail("set_threads",
+         {.given = std::to_string(count) + " threads", .needed = "0 or more", .hint = {}});
   Limit& l = limit();
   const std::lock_guard lock(l.mutex);
   l.control.reset();
@@ -39,7 +40,8 @@ void set_threads(Index count) {
 }
 
 Index threads() {
-  const auto allowed = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
+  const auto allowed =
+      tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
   return std::min<Index>(static_cast<Index>(allowed), tbb::this_task_arena::max_concurrency());
 }
 
@@ -52,8 +54,8 @@ void parallel_ranges(Index count, Index grain, RangeBody body, void* context) {
     return;
   }
   std::vector<std::exception_ptr> failed(static_cast<std::size_t>(tasks));
-  // oneTBB orders the tasks after the call and the return after the tasks; these two say so to the thread
-  // sanitizer, which cannot see into it.
+  // oneTBB orders the tasks after the call and the return after the tasks; these two say so to the
+  // thread sanitizer, which cannot see into it.
   std::atomic<int> before{0};
   std::atomic<int> after{0};
   before.store(1, std::memory_order_release);

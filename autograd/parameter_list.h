@@ -1,11 +1,11 @@
 #pragma once
 
+#include <unroll/autograd/tensor.h>
+
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <unroll/autograd/tensor.h>
 
 namespace unroll {
 

@@ -1,14 +1,13 @@
-#include <unroll/autograd/pointwise.h>
-
-#include <algorithm>
-#include <cstring>
-
 #include <unroll/autograd/backward.h>
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/ops/reduce.h>
 #include <unroll/autograd/parallel.h>
+#include <unroll/autograd/pointwise.h>
+
+#include <algorithm>
+#include <cstring>
 
 namespace unroll::detail {
 namespace {
@@ -37,7 +36,8 @@ bool same_extents(const Header& a, const Header& b) {
   return true;
 }
 
-// Room for operands that costs nothing until they are there: one-element calls are counted in nanoseconds.
+// Room for operands that costs nothing until they are there: one-element calls are counted in
+// nanoseconds.
 template <class T, std::size_t N>
 class Room {
  public:
@@ -53,25 +53,29 @@ class Room {
 constexpr Index small = 2 * task_elements;
 
 // One kernel call over `rows` by `columns`, in tasks where it is large.
-void run_block(const PointwiseTable& table, simd::PointwiseKernel kernel, const void* f, std::size_t bytes, Index rows,
-               Index columns, const PointwiseInput* in, const PointwiseOutput* out) {
+void run_block(const PointwiseTable& table, simd::PointwiseKernel kernel, const void* f,
+               std::size_t bytes, Index rows, Index columns, const PointwiseInput* in,
+               const PointwiseOutput* out) {
   if (rows * columns <= 2 * task_elements) {
     kernel(f, rows, columns, in, out);
     return;
   }
   const bool by_columns = rows == 1;
-  const Index grain = by_columns ? task_elements : std::max<Index>(1, task_elements / std::max<Index>(1, columns));
+  const Index grain =
+      by_columns ? task_elements : std::max<Index>(1, task_elements / std::max<Index>(1, columns));
   parallel_for(by_columns ? columns : rows, grain, [&](Index begin, Index end) {
     std::array<PointwiseInput, max_in> i;
     std::array<PointwiseOutput, max_out> o;
     const auto step = static_cast<Index>(bytes);
     for (int k = 0; k < table.inputs; ++k) {
       i[static_cast<std::size_t>(k)] = in[k];
-      i[static_cast<std::size_t>(k)].data += begin * step * (by_columns ? in[k].column_stride : in[k].row_stride);
+      i[static_cast<std::size_t>(k)].data +=
+          begin * step * (by_columns ? in[k].column_stride : in[k].row_stride);
     }
     for (int k = 0; k < table.outputs; ++k) {
       o[static_cast<std::size_t>(k)] = out[k];
-      if (out[k].data != nullptr) o[static_cast<std::size_t>(k)].data += begin * step * (by_columns ? 1 : out[k].row_stride);
+      if (out[k].data != nullptr)
+        o[static_cast<std::size_t>(k)].data += begin * step * (by_columns ? 1 : out[k].row_stride);
     }
     if (by_columns)
       kernel(f, 1, end - begin, i.data(), o.data());
@@ -131,7 +135,8 @@ class Loop {
         ++at[a];
         for (int k = 0; k < operands_; ++k) offsets[static_cast<std::size_t>(k)] += stride(k, axis);
         if (at[a] < extents_[a]) break;
-        for (int k = 0; k < operands_; ++k) offsets[static_cast<std::size_t>(k)] -= stride(k, axis) * extents_[a];
+        for (int k = 0; k < operands_; ++k)
+          offsets[static_cast<std::size_t>(k)] -= stride(k, axis) * extents_[a];
         at[a] = 0;
       }
       if (axis < 0) return;
@@ -166,9 +171,10 @@ Header* readable(Header* x, Tensor& hold) {
   return hold.header();
 }
 
-// The common case of `run`, without a look at every axis: a small call over rows that may lie apart, all
-// of one shape. Does nothing and returns false for any other.
-bool run_rows(const PointwiseTable& table, const void* f, const Header& like, Header* const* in, const OutputBlock* out) {
+// The common case of `run`, without a look at every axis: a small call over rows that may lie
+// apart, all of one shape. Does nothing and returns false for any other.
+bool run_rows(const PointwiseTable& table, const void* f, const Header& like, Header* const* in,
+              const OutputBlock* out) {
   static constexpr std::array<double, 8> zeros{};
   if (like.size > small || like.size == 0) return false;
   Room<PointwiseInput, max_in> i;
@@ -177,18 +183,25 @@ bool run_rows(const PointwiseTable& table, const void* f, const Header& like, He
   for (int k = 0; k < table.inputs; ++k) {
     const auto at = static_cast<std::size_t>(k);
     if (in[k] == nullptr) {
-      i.put(at, {.data = reinterpret_cast<const std::byte*>(zeros.data()), .row_stride = 0, .column_stride = 0});
+      i.put(at, {.data = reinterpret_cast<const std::byte*>(zeros.data()),
+                 .row_stride = 0,
+                 .column_stride = 0});
       continue;
     }
-    if (!same_extents(*in[k], like) || !as_rows({in[k]->extents(), in[k]->rank}, {in[k]->strides(), in[k]->rank}, rows))
+    if (!same_extents(*in[k], like) ||
+        !as_rows({in[k]->extents(), in[k]->rank}, {in[k]->strides(), in[k]->rank}, rows))
       return false;
     i.put(at, {.data = in[k]->data, .row_stride = rows.stride});
   }
   for (int k = 0; k < table.outputs; ++k) {
     const auto at = static_cast<std::size_t>(k);
     const Header* y = out[k].header;
-    if (y != nullptr && !as_rows({y->extents(), y->rank}, {y->strides(), y->rank}, rows)) return false;
-    o.put(at, y == nullptr ? PointwiseOutput{} : PointwiseOutput{.data = y->data, .row_stride = rows.stride, .accumulate = out[k].accumulate});
+    if (y != nullptr && !as_rows({y->extents(), y->rank}, {y->strides(), y->rank}, rows))
+      return false;
+    o.put(at, y == nullptr ? PointwiseOutput{}
+                           : PointwiseOutput{.data = y->data,
+                                             .row_stride = rows.stride,
+                                             .accumulate = out[k].accumulate});
   }
   const Index columns = like.rank == 0 ? 1 : like.extents()[like.rank - 1];
   kernel_of(table, like.dtype)(f, like.size / columns, columns, i.data(), o.data());
@@ -196,8 +209,8 @@ bool run_rows(const PointwiseTable& table, const void* f, const Header& like, He
 }
 
 // in: null stands for zeros. All outputs have `shape`.
-void run(const PointwiseTable& table, const void* f, DType dtype, const Shape& shape, Header* const* in,
-         const OutputBlock* out) {
+void run(const PointwiseTable& table, const void* f, DType dtype, const Shape& shape,
+         Header* const* in, const OutputBlock* out) {
   static constexpr std::array<double, 8> zeros{};
   if (shape.size() == 0) return;
   std::array<Tensor, max_in> hold;
@@ -234,7 +247,8 @@ void run(const PointwiseTable& table, const void* f, DType dtype, const Shape& s
   }
   for (int k = 0; k < table.outputs; ++k) {
     o[static_cast<std::size_t>(k)].row_stride = loop.row_stride(table.inputs + k);
-    o[static_cast<std::size_t>(k)].whole_packets = alone && loop.rows() == 1 && loop.columns() == shape.size();
+    o[static_cast<std::size_t>(k)].whole_packets =
+        alone && loop.rows() == 1 && loop.columns() == shape.size();
   }
   const simd::PointwiseKernel kernel = kernel_of(table, dtype);
   const std::size_t bytes = element_bytes(dtype);
@@ -243,19 +257,23 @@ void run(const PointwiseTable& table, const void* f, DType dtype, const Shape& s
   loop.each_block([&](const auto& offsets) {
     for (int k = 0; k < table.inputs; ++k)
       i[static_cast<std::size_t>(k)].data =
-          in0[static_cast<std::size_t>(k)].data + offsets[static_cast<std::size_t>(k)] * static_cast<Index>(bytes);
+          in0[static_cast<std::size_t>(k)].data +
+          offsets[static_cast<std::size_t>(k)] * static_cast<Index>(bytes);
     for (int k = 0; k < table.outputs; ++k)
       if (o[static_cast<std::size_t>(k)].data != nullptr)
-        o[static_cast<std::size_t>(k)].data = out0[static_cast<std::size_t>(k)].data +
-                                              offsets[static_cast<std::size_t>(table.inputs + k)] * static_cast<Index>(bytes);
+        o[static_cast<std::size_t>(k)].data =
+            out0[static_cast<std::size_t>(k)].data +
+            offsets[static_cast<std::size_t>(table.inputs + k)] * static_cast<Index>(bytes);
     run_block(table, kernel, f, bytes, loop.rows(), loop.columns(), i.data(), o.data());
   });
 }
 
 [[noreturn]] void fail_shapes(const Operation& operation, const Tensor* const* inputs, int count) {
   std::string given;
-  for (int k = 0; k < count; ++k) given += (k == 0 ? "" : k + 1 == count ? " and " : ", ") + describe(*inputs[k]);
-  fail(operation.name, {.given = given + " do not broadcast", .needed = "equal extents, or 1, counted from the last axis",
+  for (int k = 0; k < count; ++k)
+    given += (k == 0 ? "" : k + 1 == count ? " and " : ", ") + describe(*inputs[k]);
+  fail(operation.name, {.given = given + " do not broadcast",
+                        .needed = "equal extents, or 1, counted from the last axis",
                         .hint = "reshape(x, {…, 1}) lines an axis up"});
 }
 
@@ -265,7 +283,8 @@ void check_operands(const Operation& operation, const Tensor* const* inputs, int
   for (int k = 1; k < count; ++k) require_same_dtype(operation.name, *inputs[0], *inputs[k]);
 }
 
-void record_pointwise(const Operation& operation, const void* f, const Tensor* const* inputs, Tensor* outputs) {
+void record_pointwise(const Operation& operation, const void* f, const Tensor* const* inputs,
+                      Tensor* outputs) {
   Recording* tape = tapes.current;
   const PointwiseTable& table = *operation.pointwise;
   const auto ni = static_cast<std::size_t>(table.inputs);
@@ -284,14 +303,15 @@ void record_pointwise(const Operation& operation, const void* f, const Tensor* c
   }
   if (any == no_value) return;
   for (std::size_t k = 0; k < no; ++k) made[k] = outputs[k].header();
-  std::byte* at = tape->push(&operation, {values.data(), ni}, {saved.data(), ni}, table.function_bytes, {made.data(), no});
+  std::byte* at = tape->push(&operation, {values.data(), ni}, {saved.data(), ni},
+                             table.function_bytes, {made.data(), no});
   std::memcpy(at, f, table.function_bytes);
   if (tape->check_finite)
     for (std::size_t k = 0; k < no; ++k) check_finite(operation.name, "makes", outputs[k]);
 }
 
-[[gnu::noinline]] void apply_general(const Operation& operation, const void* f, const Tensor* const* inputs,
-                                     Tensor* outputs) {
+[[gnu::noinline]] void apply_general(const Operation& operation, const void* f,
+                                     const Tensor* const* inputs, Tensor* outputs) {
   const PointwiseTable& table = *operation.pointwise;
   check_operands(operation, inputs, table.inputs);
   Shape shape = inputs[0]->shape();
@@ -330,8 +350,8 @@ void derivative_recorded(Backward& b) {
   for (std::size_t k = 0; k < ni; ++k) b.add(static_cast<Index>(k), out[k]);
 }
 
-// Adding to memory that an earlier output of the same pass writes at other positions (two views that
-// overlap) depends on the order of packets. The same position twice does not.
+// Adding to memory that an earlier output of the same pass writes at other positions (two views
+// that overlap) depends on the order of packets. The same position twice does not.
 bool overlaps_earlier(const OutputBlock* out, std::size_t k) {
   if (!out[k].accumulate) return false;
   for (std::size_t j = 0; j < k; ++j)
@@ -341,8 +361,8 @@ bool overlaps_earlier(const OutputBlock* out, std::size_t k) {
   return false;
 }
 
-// In place, for small dense operands of one shape whose gradients are plain buffers. Does nothing and
-// returns false for any other.
+// In place, for small dense operands of one shape whose gradients are plain buffers. Does nothing
+// and returns false for any other.
 bool derivative_small(Backward& b) {
   const PointwiseTable& table = *b.node().operation->pointwise->gradient;
   const Node& node = b.node();
@@ -381,12 +401,13 @@ bool derivative_small(Backward& b) {
     o.data = slots[k]->buffer->data;
     o.whole_packets = true;
   }
-  if (like.size > 0) kernel_of(table, like.dtype)(node.payload, 1, like.size, in.data(), out.data());
+  if (like.size > 0)
+    kernel_of(table, like.dtype)(node.payload, 1, like.size, in.data(), out.data());
   return true;
 }
 
-// In place: one fused pass writes or adds to every input's gradient where it belongs. An input that was
-// broadcast gets its gradient full size first, then summed.
+// In place: one fused pass writes or adds to every input's gradient where it belongs. An input that
+// was broadcast gets its gradient full size first, then summed.
 void derivative_in_place(Backward& b) {
   const PointwiseTable& table = *b.node().operation->pointwise->gradient;
   const Node& node = b.node();
@@ -414,7 +435,8 @@ void derivative_in_place(Backward& b) {
     to[k] = pass.claim_destination(values[k]);
     read_by_others = read_by_others || to[k].read_by_others;
   }
-  if (read_by_others)  // one after the other, then; what is claimed must hold something until its turn
+  if (read_by_others)  // one after the other, then; what is claimed must hold something until its
+                       // turn
     for (Destination& d : to) {
       if (d.buffer.defined() && !d.accumulate) fill_elements(d.buffer, 0);
       d = {};
@@ -428,7 +450,8 @@ void derivative_in_place(Backward& b) {
     }
   }
   if (!run_rows(table, node.payload, *shape_of, in.data(), out.data()))
-    run(table, node.payload, dtype, Shape({shape_of->extents(), shape_of->rank}), in.data(), out.data());
+    run(table, node.payload, dtype, Shape({shape_of->extents(), shape_of->rank}), in.data(),
+        out.data());
   for (std::size_t k = 0; k < ni; ++k) {
     if (!full[k].defined()) continue;
     if (to[k].buffer.defined())
@@ -445,22 +468,26 @@ Tensor number_like(const Tensor& like, double number) {
   return full({}, number, like.dtype());
 }
 
-void pointwise_apply(const Operation& operation, const void* f, const Tensor* const* inputs, Tensor* outputs) {
+void pointwise_apply(const Operation& operation, const void* f, const Tensor* const* inputs,
+                     Tensor* outputs) {
   const PointwiseTable& table = *operation.pointwise;
   const Header* first = inputs[0]->header();
   bool simple = first != nullptr && first->is(Header::dense) && is_floating(first->dtype) &&
                 first->size <= small && first->size > 0;
   for (int k = 1; k < table.inputs && simple; ++k) {
     const Header* x = inputs[k]->header();
-    simple = x != nullptr && x->dtype == first->dtype && x->is(Header::dense) && same_extents(*first, *x);
+    simple = x != nullptr && x->dtype == first->dtype && x->is(Header::dense) &&
+             same_extents(*first, *x);
   }
   if (simple) {
     Room<PointwiseInput, max_in> i;
     Room<PointwiseOutput, max_out> o;
-    for (int k = 0; k < table.inputs; ++k) i.put(static_cast<std::size_t>(k), {.data = inputs[k]->header()->data});
+    for (int k = 0; k < table.inputs; ++k)
+      i.put(static_cast<std::size_t>(k), {.data = inputs[k]->header()->data});
     for (int k = 0; k < table.outputs; ++k) {
       outputs[k] = empty_like(*first);
-      o.put(static_cast<std::size_t>(k), {.data = outputs[k].header()->data, .whole_packets = true});
+      o.put(static_cast<std::size_t>(k),
+            {.data = outputs[k].header()->data, .whole_packets = true});
     }
     kernel_of(table, first->dtype)(f, 1, first->size, i.data(), o.data());
   } else {
@@ -472,9 +499,10 @@ void pointwise_apply(const Operation& operation, const void* f, const Tensor* co
 void pointwise_derivative(Backward& b) {
   const Operation& operation = *b.node().operation;
   if (operation.gradient == nullptr || operation.gradient->pointwise == nullptr)
-    fail(operation.name, {.given = "a derivative past the order this pointwise function was compiled for",
-                          .needed = "order 2 at most",
-                          .hint = "write it with operations instead: their derivatives go on for ever"});
+    fail(operation.name,
+         {.given = "a derivative past the order this pointwise function was compiled for",
+          .needed = "order 2 at most",
+          .hint = "write it with operations instead: their derivatives go on for ever"});
   if (b.differentiable())
     derivative_recorded(b);
   else if (!derivative_small(b))

@@ -1,19 +1,20 @@
 #pragma once
 
-#include <array>
-#include <tuple>
-#include <type_traits>
-
 #include <unroll/autograd/operation.h>
 #include <unroll/autograd/simd/kernel.h>
 #include <unroll/autograd/simd/scalar.h>
+
+#include <array>
+#include <tuple>
+#include <type_traits>
 
 namespace unroll {
 
 namespace detail {
 
 // Runs a pointwise function over operands that broadcast, and records it.
-void pointwise_apply(const Operation& operation, const void* function, const Tensor* const* inputs, Tensor* outputs);
+void pointwise_apply(const Operation& operation, const void* function, const Tensor* const* inputs,
+                     Tensor* outputs);
 void pointwise_derivative(Backward& b);
 
 // The record of a function that no one listed, and those of its gradients behind it.
@@ -41,8 +42,7 @@ Tensor number_like(const Tensor& like, double number);
 
 inline const Tensor& as_operand(const Tensor&, const Tensor& x) { return x; }
 template <class Number>
-  requires std::is_arithmetic_v<Number>
-Tensor as_operand(const Tensor& like, Number number) {
+requires std::is_arithmetic_v<Number> Tensor as_operand(const Tensor& like, Number number) {
   return number_like(like, static_cast<double>(number));
 }
 template <class First, class... Rest>
@@ -50,7 +50,8 @@ const Tensor& first_tensor(const First& first, const Rest&... rest) {
   if constexpr (std::is_base_of_v<Tensor, First>) {
     return first;
   } else {
-    static_assert(sizeof...(Rest) > 0, "[pointwise] no Tensor among the arguments; needed at least one");
+    static_assert(sizeof...(Rest) > 0,
+                  "[pointwise] no Tensor among the arguments; needed at least one");
     return first_tensor(rest...);
   }
 }
@@ -77,12 +78,13 @@ auto pointwise_call(const Operation& operation, const F& f, const X&... x) {
 // gradient is compiled from it, fused as well, and so is the gradient of that.
 //   constexpr auto swish = [](auto x, auto slope) { return x * sigmoid(slope * x); };
 //   Tensor y = pointwise(swish, x, 1.5);
-// f is generic and pure, has up to 8 arguments and returns one value (a Tensor) or a std::tuple of up to
-// 8 (a std::array of Tensors). It may capture numbers by value; numbers may also be passed as arguments
-// and get no gradient; a Tensor is always an argument. Write it as a constexpr at namespace scope: then it
-// can be called on plain doubles too. Branch with where(x > 0, a, b), not with if; a variable cannot be
-// assigned again, since its type says what it depends on. Order is how often it can be differentiated.
-// f32 and f64, all operands alike; throws where shapes do not broadcast.
+// f is generic and pure, has up to 8 arguments and returns one value (a Tensor) or a std::tuple of
+// up to 8 (a std::array of Tensors). It may capture numbers by value; numbers may also be passed as
+// arguments and get no gradient; a Tensor is always an argument. Write it as a constexpr at
+// namespace scope: then it can be called on plain doubles too. Branch with where(x > 0, a, b), not
+// with if; a variable cannot be assigned again, since its type says what it depends on. Order is
+// how often it can be differentiated. f32 and f64, all operands alike; throws where shapes do not
+// broadcast.
 template <int Order = 2, class F, class... X>
 auto pointwise(const F& f, const X&... x) {
   constexpr int inputs = static_cast<int>(sizeof...(X));

@@ -69,7 +69,8 @@ Pool* adopt_pool() {
 
 constinit thread_local Pool* current_pool = nullptr;
 
-// Hands the pool on at the end of the thread. Whoever frees a tensor later on this thread adopts one anew.
+// Hands the pool on at the end of the thread. Whoever frees a tensor later on this thread adopts
+// one anew.
 struct PoolLease {
   PoolLease() { current_pool = adopt_pool(); }
   ~PoolLease() {
@@ -111,7 +112,8 @@ std::byte* from_system(std::size_t bytes) {
 }
 
 void count(Pool& p, Index bytes) {
-  p.live_bytes.store(p.live_bytes.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+  p.live_bytes.store(p.live_bytes.load(std::memory_order_relaxed) + bytes,
+                     std::memory_order_relaxed);
 }
 
 }  // namespace

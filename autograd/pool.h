@@ -1,17 +1,17 @@
 #pragma once
 
+#include <unroll/autograd/index.h>
+
 #include <cstddef>
 #include <cstdint>
-
-#include <unroll/autograd/index.h>
 
 namespace unroll {
 
 // Memory of tensors and tapes. Blocks are taken from the system once and used again, so a steady
 // training loop allocates nothing.
 struct MemoryStats {
-  Index live_bytes = 0;         // in blocks that are in use now
-  Index reserved_bytes = 0;     // taken from the system so far
+  Index live_bytes = 0;          // in blocks that are in use now
+  Index reserved_bytes = 0;      // taken from the system so far
   Index system_allocations = 0;  // how often the system was asked
 };
 MemoryStats memory_stats();

@@ -1,9 +1,9 @@
+#include <unroll/autograd/detail/strided.h>
+#include <unroll/autograd/tensor.h>
+
 #include <charconv>
 #include <ostream>
 #include <sstream>
-
-#include <unroll/autograd/detail/strided.h>
-#include <unroll/autograd/tensor.h>
 
 namespace unroll {
 namespace {
@@ -27,7 +27,8 @@ void print(std::ostream& out, const T* x, const Shape& shape, Index axis, bool w
   }
   Index inner = 1;
   for (Index i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
-  const std::string between = axis + 1 == shape.rank() ? " " : "\n" + std::string(static_cast<std::size_t>(axis + 2), ' ');
+  const std::string between =
+      axis + 1 == shape.rank() ? " " : "\n" + std::string(static_cast<std::size_t>(axis + 2), ' ');
   if (axis > 0) out << "[";
   for (Index i = 0; i < shape[axis]; ++i) {
     if (i > 0) out << between;

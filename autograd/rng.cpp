@@ -1,12 +1,12 @@
-#include <unroll/autograd/rng.h>
-
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/rng.h>
 
 namespace unroll {
 
 namespace detail {
 
-std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high) {
+std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low,
+                                    std::uint64_t counter_high) {
   constexpr std::uint64_t multiplier0 = 0xD2511F53U;
   constexpr std::uint64_t multiplier1 = 0xCD9E8D57U;
   constexpr std::uint32_t weyl0 = 0x9E3779B9U;
@@ -60,9 +60,12 @@ std::uint64_t Rng::next() {
 double Rng::uniform() { return detail::to_unit(next()); }
 
 Index Rng::below(Index count) {
-  if (count <= 0) fail("rng", {.given = "below(" + std::to_string(count) + ")", .needed = "a count > 0", .hint = {}});
+  if (count <= 0)
+    fail("rng",
+         {.given = "below(" + std::to_string(count) + ")", .needed = "a count > 0", .hint = {}});
   const auto n = static_cast<std::uint64_t>(count);
-  const std::uint64_t limit = ~std::uint64_t{0} - (~std::uint64_t{0} % n + 1) % n;  // rejects what would favour small ones
+  const std::uint64_t limit =
+      ~std::uint64_t{0} - (~std::uint64_t{0} % n + 1) % n;  // rejects what would favour small ones
   std::uint64_t bits = next();
   while (bits > limit) bits = next();
   return static_cast<Index>(bits % n);

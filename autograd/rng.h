@@ -1,16 +1,16 @@
 #pragma once
 
+#include <unroll/autograd/index.h>
+
 #include <array>
 #include <cstdint>
 #include <string_view>
 
-#include <unroll/autograd/index.h>
-
 namespace unroll {
 
-// A stream of random numbers as a value of 16 bytes: copy it, save it, split it. Counter-based: number n
-// of a stream is a function of (key, n), so any part can be made by any thread. Philox4x32-10 of Salmon
-// et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+// A stream of random numbers as a value of 16 bytes: copy it, save it, split it. Counter-based:
+// number n of a stream is a function of (key, n), so any part can be made by any thread.
+// Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 struct Rng {
   std::uint64_t key = 0;
   std::uint64_t counter = 0;
@@ -38,7 +38,8 @@ void seed(std::uint64_t value);
 namespace detail {
 
 // Four 32-bit numbers for one counter.
-std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high);
+std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low,
+                                    std::uint64_t counter_high);
 
 // The bits of element `index` of the stream, which draws nothing from it. What fills tensors.
 std::uint64_t random_bits(const Rng& stream, std::uint64_t index);

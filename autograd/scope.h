@@ -1,9 +1,9 @@
 #pragma once
 
+#include <unroll/autograd/index.h>
+
 #include <cstdint>
 #include <string>
-
-#include <unroll/autograd/index.h>
 
 namespace unroll {
 

@@ -1,9 +1,8 @@
+#include <unroll/autograd/error.h>
 #include <unroll/autograd/shape.h>
 
 #include <algorithm>
 #include <ostream>
-
-#include <unroll/autograd/error.h>
 
 namespace unroll {
 
@@ -15,7 +14,8 @@ Shape::Shape(std::span<const Index> extents) : rank_(std::ssize(extents)) {
     fail("shape", {.given = std::to_string(rank_) + " axes", .needed = "at most 8", .hint = {}});
   std::copy(extents.begin(), extents.end(), extents_.begin());
   for (const Index extent : extents)
-    if (extent < 0) fail("shape", {.given = to_string(*this), .needed = "extents >= 0", .hint = {}});
+    if (extent < 0)
+      fail("shape", {.given = to_string(*this), .needed = "extents >= 0", .hint = {}});
 }
 
 Index Shape::operator[](Index axis) const {
@@ -48,7 +48,8 @@ Shape Shape::without(Index axis) const {
 Shape Shape::inserted(Index before, Index extent) const {
   const Index at = normalize_axis("shape", before, rank_ + 1);
   if (rank_ == max_rank)
-    fail("shape", {.given = to_string(*this) + " and one axis more", .needed = "at most 8", .hint = {}});
+    fail("shape",
+         {.given = to_string(*this) + " and one axis more", .needed = "at most 8", .hint = {}});
   Shape result = *this;
   std::copy_backward(begin() + at, end(), result.extents_.begin() + rank_ + 1);
   result.extents_[static_cast<std::size_t>(at)] = extent;
@@ -70,10 +71,11 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << 
 
 Index normalize_axis(std::string_view operation, Index axis, Index rank) {
   if (axis < -rank || axis >= rank)
-    fail(operation, {.given = "axis " + std::to_string(axis) + " of a tensor of rank " + std::to_string(rank),
-                     .needed = rank == 0 ? std::string("a tensor with axes")
-                                         : std::to_string(-rank) + " … " + std::to_string(rank - 1),
-                     .hint = {}});
+    fail(operation,
+         {.given = "axis " + std::to_string(axis) + " of a tensor of rank " + std::to_string(rank),
+          .needed = rank == 0 ? std::string("a tensor with axes")
+                              : std::to_string(-rank) + " … " + std::to_string(rank - 1),
+          .hint = {}});
   return axis < 0 ? axis + rank : axis;
 }
 

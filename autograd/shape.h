@@ -1,13 +1,13 @@
 #pragma once
 
+#include <unroll/autograd/index.h>
+
 #include <array>
 #include <initializer_list>
 #include <iosfwd>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include <unroll/autograd/index.h>
 
 namespace unroll {
 
@@ -30,8 +30,8 @@ class Shape {
   const Index* end() const { return extents_.data() + rank_; }
   std::span<const Index> extents() const { return {begin(), end()}; }
 
-  Shape with(Index axis, Index extent) const;      // one extent replaced
-  Shape without(Index axis) const;                 // one axis removed
+  Shape with(Index axis, Index extent) const;        // one extent replaced
+  Shape without(Index axis) const;                   // one axis removed
   Shape inserted(Index before, Index extent) const;  // one axis added; before == rank() appends
 
   friend bool operator==(const Shape& a, const Shape& b);

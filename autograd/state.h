@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/autograd/tensor.h>
+
 #include <array>
 #include <exception>
 #include <optional>
@@ -8,11 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include <unroll/autograd/tensor.h>
-
-// A state is a Tensor, a number, or an aggregate (up to 8 fields), vector, array, tuple, pair or optional of
-// states. Functions here work on any of them, without a base class or registration. Every defined tensor
-// in a state has the batch as axis 0. Numbers are copied.
+// A state is a Tensor, a number, or an aggregate (up to 8 fields), vector, array, tuple, pair or
+// optional of states. Functions here work on any of them, without a base class or registration.
+// Every defined tensor in a state has the batch as axis 0. Numbers are copied.
 namespace unroll {
 
 namespace detail {
@@ -105,7 +105,8 @@ void for_each_tensor(S& state, const F& f) {
     std::apply([&](auto&... element) { (for_each_tensor(element, f), ...); }, state);
   } else {
     static_assert(std::is_aggregate_v<Bare>,
-                  "a state is a Tensor, a number, or an aggregate, vector, array, tuple or optional of states");
+                  "a state is a Tensor, a number, or an aggregate, vector, array, tuple or "
+                  "optional of states");
     detail::with_fields(state, [&](auto&... field) { (for_each_tensor(field, f), ...); });
   }
 }
@@ -123,8 +124,7 @@ S map_tensors(const S& state, const F& f) {
 // The same values without history: what is carried into the next window.
 //   state = detach(out.state);
 template <class S>
-  requires(!std::is_base_of_v<Tensor, S>)
-S detach(const S& state) {
+requires(!std::is_base_of_v<Tensor, S>) S detach(const S& state) {
   return map_tensors(state, [](const Tensor& x) { return detach(x); });
 }
 

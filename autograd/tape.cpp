@@ -1,11 +1,10 @@
+#include <unroll/autograd/create.h>
+#include <unroll/autograd/detail/gradient_pass.h>
+#include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/tape.h>
 
 #include <algorithm>
 #include <exception>
-
-#include <unroll/autograd/create.h>
-#include <unroll/autograd/detail/gradient_pass.h>
-#include <unroll/autograd/detail/recording.h>
 
 namespace unroll {
 namespace {
@@ -69,7 +68,8 @@ Tape::~Tape() noexcept(false) {
   }
   const std::uint64_t serial = recording_->serial;
   const bool here = recording_->thread == std::this_thread::get_id();
-  const std::string innermost = tapes.top != nullptr ? "tape " + std::to_string(tapes.top->serial) : "no tape";
+  const std::string innermost =
+      tapes.top != nullptr ? "tape " + std::to_string(tapes.top->serial) : "no tape";
   if (here) {
     Recording** link = &tapes.top;
     while (*link != recording_) link = &(*link)->outer;
@@ -78,7 +78,8 @@ Tape::~Tape() noexcept(false) {
     detail::end_recording(recording_, inner);
   }
   if (std::uncaught_exceptions() == 0)
-    fail_nowhere("tape", {.given = "tape " + std::to_string(serial) + (here ? " ended while " : " ended on a thread where ") +
+    fail_nowhere("tape", {.given = "tape " + std::to_string(serial) +
+                                   (here ? " ended while " : " ended on a thread where ") +
                                    innermost + " is the innermost",
                           .needed = "tapes that end in reverse order, on their own thread",
                           .hint = "a Tape is a local variable"});
@@ -87,17 +88,21 @@ Tape::~Tape() noexcept(false) {
 void Tape::check_thread() const {
   if (recording_->thread != std::this_thread::get_id())
     fail_nowhere("tape", {.given = "a tape used on another thread than the one it was made on",
-                          .needed = "its own thread", .hint = "one Tape per thread"});
+                          .needed = "its own thread",
+                          .hint = "one Tape per thread"});
 }
 
 Tensor Tape::watch(const Tensor& x) {
   check_thread();
   detail::require_defined("watch", "x", x);
   if (!is_floating(x.dtype()))
-    fail("watch", {.given = "x " + describe(x), .needed = "f32 or f64",
+    fail("watch", {.given = "x " + describe(x),
+                   .needed = "f32 or f64",
                    .hint = "whole numbers have no derivative; tensor({1.0, 2.0}) is f32"});
   if (!recording_->open)
-    fail("watch", {.given = "a tape that is closed", .needed = "an open tape", .hint = "one Tape per window"});
+    fail("watch", {.given = "a tape that is closed",
+                   .needed = "an open tape",
+                   .hint = "one Tape per window"});
   Tensor handle = detach(x);
   handle.header()->tape = recording_->serial;
   handle.header()->value = recording_->add_leaf(handle.header(), false);
@@ -108,19 +113,30 @@ void Tape::check_loss(const char* operation, const Tensor& loss, const Tensor& u
   check_thread();
   detail::require_defined(operation, "loss", loss);
   if (!recording_->open)
-    fail_nowhere(operation, {.given = "this tape was closed by an earlier backward", .needed = "an open tape",
-                             .hint = "one Tape per window, or backward(loss, {.retain = true}), or backward(a + b)"});
-  const bool on_tape = loss.header()->tape == recording_->serial || loss.header()->is(detail::Header::leaf);
+    fail_nowhere(
+        operation,
+        {.given = "this tape was closed by an earlier backward",
+         .needed = "an open tape",
+         .hint = "one Tape per window, or backward(loss, {.retain = true}), or backward(a + b)"});
+  const bool on_tape =
+      loss.header()->tape == recording_->serial || loss.header()->is(detail::Header::leaf);
   if (!on_tape)
-    fail_nowhere(operation, {.given = "loss " + describe(loss) + " has no history: it was computed before the tape began, or from constants",
-                             .needed = "a value recorded on this tape",
-                             .hint = "create the Tape before calling the model, or tape.watch(x)"});
+    fail_nowhere(
+        operation,
+        {.given = "loss " + describe(loss) +
+                  " has no history: it was computed before the tape began, or from constants",
+         .needed = "a value recorded on this tape",
+         .hint = "create the Tape before calling the model, or tape.watch(x)"});
   if (!upstream.defined() && loss.size() != 1)
-    fail_nowhere(operation, {.given = "loss " + describe(loss), .needed = "one element",
-                             .hint = "mean(loss), or " + std::string(operation) + "(loss, {.upstream = weights})"});
+    fail_nowhere(operation, {.given = "loss " + describe(loss),
+                             .needed = "one element",
+                             .hint = "mean(loss), or " + std::string(operation) +
+                                     "(loss, {.upstream = weights})"});
   if (upstream.defined() && (upstream.shape() != loss.shape() || upstream.dtype() != loss.dtype()))
-    fail_nowhere(operation, {.given = "upstream " + describe(upstream) + " for loss " + describe(loss),
-                             .needed = "equal shapes and dtypes", .hint = {}});
+    fail_nowhere(operation,
+                 {.given = "upstream " + describe(upstream) + " for loss " + describe(loss),
+                  .needed = "equal shapes and dtypes",
+                  .hint = {}});
   recording_->check_versions(operation);
 }
 
@@ -138,18 +154,21 @@ Gradients Tape::backward(const Tensor& loss, std::span<const Tensor> parameters)
   return backward(loss, parameters, BackwardOptions{});
 }
 
-Gradients Tape::backward(const Tensor& loss, std::span<const Tensor> parameters, const BackwardOptions& options) {
+Gradients Tape::backward(const Tensor& loss, std::span<const Tensor> parameters,
+                         const BackwardOptions& options) {
   check_loss("backward", loss, options.upstream);
   std::vector<std::uint32_t> wanted;
   for (const detail::Leaf& leaf : recording_->leaves) {
     if (leaf.value == no_value || leaf.info == nullptr) continue;
-    if (std::any_of(parameters.begin(), parameters.end(), [&](const Tensor& p) { return p.header() == leaf.header; }))
+    if (std::any_of(parameters.begin(), parameters.end(),
+                    [&](const Tensor& p) { return p.header() == leaf.header; }))
       wanted.push_back(leaf.value);
   }
   return backward_into(loss, wanted, options);
 }
 
-Gradients Tape::backward_into(const Tensor& loss, std::span<const std::uint32_t> wanted, const BackwardOptions& options) {
+Gradients Tape::backward_into(const Tensor& loss, std::span<const std::uint32_t> wanted,
+                              const BackwardOptions& options) {
   // Closed on every way out unless retained: saved values may be gone half way.
   struct Close {
     Recording* recording;
@@ -164,7 +183,8 @@ Gradients Tape::backward_into(const Tensor& loss, std::span<const std::uint32_t>
   Gradients gradients;
   {
     const detail::RecordingOff off;
-    const Tensor upstream = options.upstream.defined() ? detach(options.upstream) : ones(loss.shape(), loss.dtype());
+    const Tensor upstream =
+        options.upstream.defined() ? detach(options.upstream) : ones(loss.shape(), loss.dtype());
     detail::GradientPass pass(*recording_, {.differentiable = false, .retain = options.retain});
     const auto results = pass.run(recording_->history(loss.header(), "backward"), upstream, wanted);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -199,9 +219,10 @@ void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const Gradi
     for (const detail::Leaf& leaf : recording_->leaves)
       if (leaf.header == &h) value = leaf.value;
     if (value == no_value)
-      fail_nowhere("gradient", {.given = "x " + describe(x[i]) + " is not on this tape",
-                                .needed = "a tensor recorded or watched on it, or a parameter that was read",
-                                .hint = "Tensor w = tape.watch(x), then use w"});
+      fail_nowhere("gradient",
+                   {.given = "x " + describe(x[i]) + " is not on this tape",
+                    .needed = "a tensor recorded or watched on it, or a parameter that was read",
+                    .hint = "Tensor w = tape.watch(x), then use w"});
     wanted.push_back(value);
   }
   std::vector<std::uint32_t> distinct = wanted;
@@ -213,14 +234,17 @@ void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const Gradi
     ~Restore() { tapes.current = before; }
   } const restore;
   tapes.current = options.differentiable ? recording_ : nullptr;
-  const Tensor upstream = options.upstream.defined() ? options.upstream : ones(y.shape(), y.dtype());
+  const Tensor upstream =
+      options.upstream.defined() ? options.upstream : ones(y.shape(), y.dtype());
   std::vector<detail::PassResult> results;
   {
-    detail::GradientPass pass(*recording_, {.differentiable = options.differentiable, .retain = true});
+    detail::GradientPass pass(*recording_,
+                              {.differentiable = options.differentiable, .retain = true});
     results = pass.run(recording_->history(y.header(), "gradient"), upstream, distinct);
   }
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const auto at = std::lower_bound(distinct.begin(), distinct.end(), wanted[i]) - distinct.begin();
+    const auto at =
+        std::lower_bound(distinct.begin(), distinct.end(), wanted[i]) - distinct.begin();
     const detail::PassResult& r = results[static_cast<std::size_t>(at)];
     if (r.dense.defined()) {
       result[i] = r.dense;
@@ -229,9 +253,10 @@ void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const Gradi
     } else if (options.unreached == Unreached::zero) {
       result[i] = zeros(x[i].shape(), x[i].dtype());
     } else {
-      fail_nowhere("gradient", {.given = "y " + describe(y) + " does not depend on x " + describe(x[i]),
-                                .needed = "an x that y was computed from",
-                                .hint = "gradient(y, x, {.unreached = Unreached::zero})"});
+      fail_nowhere("gradient",
+                   {.given = "y " + describe(y) + " does not depend on x " + describe(x[i]),
+                    .needed = "an x that y was computed from",
+                    .hint = "gradient(y, x, {.unreached = Unreached::zero})"});
     }
   }
 }
@@ -248,7 +273,9 @@ Tape::Pause::~Pause() {
 
 Tape::Pause Tape::pause() {
   if (recording_ != tapes.top)
-    fail_nowhere("pause", {.given = "an outer tape, or one of another thread", .needed = "this thread's innermost tape", .hint = {}});
+    fail_nowhere("pause", {.given = "an outer tape, or one of another thread",
+                           .needed = "this thread's innermost tape",
+                           .hint = {}});
   return Pause(recording_);
 }
 
@@ -256,7 +283,9 @@ void Tape::name(const Tensor& x, std::string name) {
   check_thread();
   detail::require_defined("name", "x", x);
   if (x.header()->tape != recording_->serial)
-    fail_nowhere("name", {.given = "x " + describe(x) + " is not on this tape", .needed = "a tensor recorded on it", .hint = {}});
+    fail_nowhere("name", {.given = "x " + describe(x) + " is not on this tape",
+                          .needed = "a tensor recorded on it",
+                          .hint = {}});
   recording_->names[x.header()->value] = std::move(name);
 }
 

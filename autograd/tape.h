@@ -1,13 +1,13 @@
 #pragma once
 
+#include <unroll/autograd/gradients.h>
+#include <unroll/autograd/rng.h>
+#include <unroll/autograd/tensor.h>
+
 #include <array>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <unroll/autograd/gradients.h>
-#include <unroll/autograd/rng.h>
-#include <unroll/autograd/tensor.h>
 
 namespace unroll {
 
@@ -19,13 +19,15 @@ struct Snapshot;
 }
 
 struct TapeOptions {
-  bool training = true;        // dropout and its relatives act
-  const Rng* rng = nullptr;    // where the tape's random key comes from; null: default_rng()
-  bool check_finite = false;   // stop at the first operation that makes NaN or Inf, forward or backward
+  bool training = true;      // dropout and its relatives act
+  const Rng* rng = nullptr;  // where the tape's random key comes from; null: default_rng()
+  bool check_finite =
+      false;  // stop at the first operation that makes NaN or Inf, forward or backward
 };
 
 struct BackwardOptions {
-  Tensor upstream = {};  // weights of the loss's elements; undefined: it has one element, with weight 1
+  Tensor upstream =
+      {};  // weights of the loss's elements; undefined: it has one element, with weight 1
   bool retain = false;  // keep the tape open for another backward
 };
 
@@ -39,8 +41,8 @@ struct GradientOptions {
 };
 
 // While a Tape lives, operations of its thread that depend on a parameter or a watched tensor are
-// recorded on it; no tape, no recording. Tapes nest like blocks and only the innermost records. A tape is
-// a window of truncated back-propagation: a state carried into the next window is detached.
+// recorded on it; no tape, no recording. Tapes nest like blocks and only the innermost records. A
+// tape is a window of truncated back-propagation: a state carried into the next window is detached.
 //
 //   Tape tape;
 //   auto grads = tape.backward(loss);   // closes the tape
@@ -55,10 +57,10 @@ class Tape {
   // A handle on the values of x (f32 or f64) that is a leaf of this tape; x itself is unchanged.
   Tensor watch(const Tensor& x);
 
-  // Gradients of the loss with respect to every parameter it depends on, or to those given. Closes the
-  // tape: its history is freed, and what follows is not recorded. Throws where the loss has more than one
-  // element or no history, the tape is closed, or a parameter was changed since it was read; then nothing
-  // is returned and parameters are as they were.
+  // Gradients of the loss with respect to every parameter it depends on, or to those given. Closes
+  // the tape: its history is freed, and what follows is not recorded. Throws where the loss has
+  // more than one element or no history, the tape is closed, or a parameter was changed since it
+  // was read; then nothing is returned and parameters are as they were.
   [[nodiscard]] Gradients backward(const Tensor& loss);
   [[nodiscard]] Gradients backward(const Tensor& loss, const BackwardOptions& options);
   [[nodiscard]] Gradients backward(const Tensor& loss, std::span<const Tensor> parameters);
@@ -66,9 +68,11 @@ class Tape {
                                    const BackwardOptions& options);
 
   // Gradient of y with respect to any tensors recorded or watched on this tape; never closes it.
-  [[nodiscard]] Tensor gradient(const Tensor& y, const Tensor& x, const GradientOptions& options = {});
+  [[nodiscard]] Tensor gradient(const Tensor& y, const Tensor& x,
+                                const GradientOptions& options = {});
   template <std::size_t N>
-  [[nodiscard]] std::array<Tensor, N> gradient(const Tensor& y, const Tensor (&x)[N], const GradientOptions& options = {}) {
+  [[nodiscard]] std::array<Tensor, N> gradient(const Tensor& y, const Tensor (&x)[N],
+                                               const GradientOptions& options = {}) {
     std::array<Tensor, N> result;
     gradient_into(y, x, options, result);
     return result;
@@ -80,8 +84,8 @@ class Tape {
     return result;
   }
 
-  // Until the end of the block, as if there were no tape: no recording, no dropout. Throws unless this
-  // is the thread's current tape.
+  // Until the end of the block, as if there were no tape: no recording, no dropout. Throws unless
+  // this is the thread's current tape.
   class Pause {
    public:
     ~Pause();
@@ -107,7 +111,8 @@ class Tape {
  private:
   void gradient_into(const Tensor& y, std::span<const Tensor> x, const GradientOptions& options,
                      std::span<Tensor> result);
-  Gradients backward_into(const Tensor& loss, std::span<const std::uint32_t> wanted, const BackwardOptions& options);
+  Gradients backward_into(const Tensor& loss, std::span<const std::uint32_t> wanted,
+                          const BackwardOptions& options);
   void check_loss(const char* operation, const Tensor& loss, const Tensor& upstream) const;
   void check_thread() const;
 

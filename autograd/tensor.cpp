@@ -1,11 +1,10 @@
+#include <unroll/autograd/detail/strided.h>
+#include <unroll/autograd/leaf.h>
+#include <unroll/autograd/pool.h>
 #include <unroll/autograd/tensor.h>
 
 #include <algorithm>
 #include <new>
-
-#include <unroll/autograd/detail/strided.h>
-#include <unroll/autograd/leaf.h>
-#include <unroll/autograd/pool.h>
 
 namespace unroll {
 namespace detail {
@@ -15,7 +14,8 @@ using LeafSlot = std::shared_ptr<LeafInfo>;
 constexpr std::size_t line = 64;
 
 std::size_t header_bytes(Index rank, std::size_t more) {
-  const std::size_t bytes = sizeof(Header) + 2 * static_cast<std::size_t>(rank) * sizeof(Index) + more;
+  const std::size_t bytes =
+      sizeof(Header) + 2 * static_cast<std::size_t>(rank) * sizeof(Index) + more;
   return (bytes + line - 1) / line * line;
 }
 
@@ -43,11 +43,14 @@ Header* new_header(std::uint8_t block_class, std::size_t rank) {
   return h;
 }
 
-Tensor new_dense(const Index* extents, std::size_t rank, Index size, DType dtype, std::size_t more = 0) {
+Tensor new_dense(const Index* extents, std::size_t rank, Index size, DType dtype,
+                 std::size_t more = 0) {
   const std::size_t head = header_bytes(static_cast<Index>(rank), more);
   constexpr Index most = Index{1} << 44;
   if (size > most)
-    fail("tensor", {.given = to_string(Shape({extents, rank})), .needed = "at most 2^44 elements", .hint = {}});
+    fail("tensor", {.given = to_string(Shape({extents, rank})),
+                    .needed = "at most 2^44 elements",
+                    .hint = {}});
   const std::size_t elements = static_cast<std::size_t>(std::max<Index>(size, 1));
   // 64 bytes are readable from every element on, so that packets need no masks.
   const std::size_t bytes = head + (elements - 1) * element_bytes(dtype) + line;
@@ -83,8 +86,10 @@ Tensor empty_like(const Header& like) {
   return new_dense(like.extents(), like.rank, like.size, like.dtype);
 }
 
-Tensor make_view(const Header& x, std::span<const Index> extents, std::span<const Index> strides, Index offset) {
-  Header* h = new_header(pool_class(header_bytes(static_cast<Index>(extents.size()), 0)), extents.size());
+Tensor make_view(const Header& x, std::span<const Index> extents, std::span<const Index> strides,
+                 Index offset) {
+  Header* h =
+      new_header(pool_class(header_bytes(static_cast<Index>(extents.size()), 0)), extents.size());
   auto* owner = const_cast<Header*>(x.block());
   h->dtype = x.dtype;
   h->data = x.data + offset * static_cast<Index>(element_bytes(x.dtype));
@@ -96,12 +101,14 @@ Tensor make_view(const Header& x, std::span<const Index> extents, std::span<cons
     h->strides()[i] = strides[i];
     h->size *= extents[i];
   }
-  h->flags = strides_are_dense(extents, h->strides()) ? std::uint8_t{Header::dense} : std::uint8_t{0};
+  h->flags =
+      strides_are_dense(extents, h->strides()) ? std::uint8_t{Header::dense} : std::uint8_t{0};
   return Tensor::adopt(h);
 }
 
 Tensor make_leaf(const Shape& shape, DType dtype, std::shared_ptr<LeafInfo> info) {
-  Tensor t = new_dense(shape.begin(), static_cast<std::size_t>(shape.rank()), shape.size(), dtype, sizeof(LeafSlot));
+  Tensor t = new_dense(shape.begin(), static_cast<std::size_t>(shape.rank()), shape.size(), dtype,
+                       sizeof(LeafSlot));
   ::new (leaf_slot(*t.header())) LeafSlot(std::move(info));
   t.header()->flags |= Header::leaf;
   const LeafSlot& slot = *leaf_slot(*t.header());
@@ -129,29 +136,38 @@ void mark_changed(const Tensor& leaf, const char* by, Index step) {
 
 void overwrite(const Tensor& leaf, const Tensor& values, const char* by, Index step) {
   if (leaf.shape() != values.shape() || leaf.dtype() != values.dtype())
-    fail("assign", {.given = describe(values) + " for " + leaf_path(*leaf.header()) + " " + describe(leaf),
-                    .needed = "equal shapes and dtypes",
-                    .hint = leaf.dtype() == values.dtype() ? "" : "values.to(" + std::string(name_of(leaf.dtype())) + ")"});
-  copy_elements(dense_copy(values), leaf);  // dense: a view of the leaf itself would be read while it is written
+    fail("assign",
+         {.given = describe(values) + " for " + leaf_path(*leaf.header()) + " " + describe(leaf),
+          .needed = "equal shapes and dtypes",
+          .hint = leaf.dtype() == values.dtype()
+                      ? ""
+                      : "values.to(" + std::string(name_of(leaf.dtype())) + ")"});
+  copy_elements(dense_copy(values),
+                leaf);  // dense: a view of the leaf itself would be read while it is written
   mark_changed(leaf, by, step);
 }
 
 void require_defined(std::string_view operation, std::string_view name, const Tensor& x) {
   if (!x.defined())
-    fail(operation, {.given = std::string(name) + " is undefined", .needed = "a tensor",
-                     .hint = "a default-constructed Tensor holds nothing; zeros({2, 3}) makes one"});
+    fail(operation,
+         {.given = std::string(name) + " is undefined",
+          .needed = "a tensor",
+          .hint = "a default-constructed Tensor holds nothing; zeros({2, 3}) makes one"});
 }
 
 void require_floating(std::string_view operation, std::string_view name, const Tensor& x) {
   require_defined(operation, name, x);
   if (!is_floating(x.dtype()))
-    fail(operation, {.given = std::string(name) + " " + describe(x), .needed = "f32 or f64",
-                     .hint = "x.to(f32); whole numbers in tensor({1, 2}) are i64, tensor({1.0, 2.0}) is f32"});
+    fail(operation,
+         {.given = std::string(name) + " " + describe(x),
+          .needed = "f32 or f64",
+          .hint = "x.to(f32); whole numbers in tensor({1, 2}) are i64, tensor({1.0, 2.0}) is f32"});
 }
 
 void require_same_dtype(std::string_view operation, const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype())
-    fail(operation, {.given = describe(a) + " and " + describe(b), .needed = "one dtype",
+    fail(operation, {.given = describe(a) + " and " + describe(b),
+                     .needed = "one dtype",
                      .hint = "created values are f32 unless told: tensor({…}, f64), or x.to(f32)"});
 }
 
@@ -170,8 +186,12 @@ Shape Tensor::shape() const {
 double Tensor::item() const {
   const detail::Header* h = checked();
   if (h->size != 1)
-    fail("item", {.given = describe(*this), .needed = "one element", .hint = "sum(x).item(), or x.span<float>()"});
-  return visit(h->dtype, [&]<class T>(T) { return static_cast<double>(*reinterpret_cast<const T*>(h->data)); });
+    fail("item", {.given = describe(*this),
+                  .needed = "one element",
+                  .hint = "sum(x).item(), or x.span<float>()"});
+  return visit(h->dtype, [&]<class T>(T) {
+    return static_cast<double>(*reinterpret_cast<const T*>(h->data));
+  });
 }
 
 Index Tensor::item_i64() const {
@@ -180,17 +200,20 @@ Index Tensor::item_i64() const {
 }
 
 void Tensor::fail_undefined() {
-  fail("tensor", {.given = "an undefined tensor was asked for its properties", .needed = "a tensor",
+  fail("tensor", {.given = "an undefined tensor was asked for its properties",
+                  .needed = "a tensor",
                   .hint = "x.defined() tells; zeros({2, 3}) makes one"});
 }
 
 void Tensor::check_span(DType wanted) const {
   const detail::Header* h = checked();
   if (h->dtype != wanted)
-    fail("span", {.given = describe(*this) + " as " + std::string(name_of(wanted)), .needed = "its own dtype",
+    fail("span", {.given = describe(*this) + " as " + std::string(name_of(wanted)),
+                  .needed = "its own dtype",
                   .hint = "x.to(" + std::string(name_of(wanted)) + ").span<…>()"});
   if (!h->is(detail::Header::dense))
-    fail("span", {.given = describe(*this) + ", a view with gaps", .needed = "elements that lie one after another",
+    fail("span", {.given = describe(*this) + ", a view with gaps",
+                  .needed = "elements that lie one after another",
                   .hint = "contiguous(x).span<…>()"});
 }
 

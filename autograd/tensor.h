@@ -1,5 +1,10 @@
 #pragma once
 
+#include <unroll/autograd/detail/header.h>
+#include <unroll/autograd/dtype.h>
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/shape.h>
+
 #include <array>
 #include <initializer_list>
 #include <iosfwd>
@@ -8,17 +13,12 @@
 #include <string_view>
 #include <utility>
 
-#include <unroll/autograd/detail/header.h>
-#include <unroll/autograd/dtype.h>
-#include <unroll/autograd/error.h>
-#include <unroll/autograd/shape.h>
-
 namespace unroll {
 
-// A shared handle to a dense array of numbers: shape, dtype and, while a tape records it, a history.
-// Copying a Tensor copies the handle; values do not change once an operation has read them. Operations
-// are free functions; members are queries. A default-constructed Tensor is undefined, and every
-// operation given one throws.
+// A shared handle to a dense array of numbers: shape, dtype and, while a tape records it, a
+// history. Copying a Tensor copies the handle; values do not change once an operation has read
+// them. Operations are free functions; members are queries. A default-constructed Tensor is
+// undefined, and every operation given one throws.
 class Tensor {
  public:
   Tensor() = default;
@@ -56,7 +56,8 @@ class Tensor {
     return {reinterpret_cast<const T*>(header_->data), static_cast<std::size_t>(header_->size)};
   }
 
-  // The same values in another dtype; itself where it has that dtype. Differentiable between f32 and f64.
+  // The same values in another dtype; itself where it has that dtype. Differentiable between f32
+  // and f64.
   Tensor to(DType dtype) const;
 
   detail::Header* header() const { return header_; }
@@ -83,7 +84,8 @@ class Tensor {
 // "f32 [64, 32]", or "undefined".
 std::string describe(const Tensor& x);
 
-// dtype, shape, then the values; long axes are elided, numbers are printed so that they read back exactly.
+// dtype, shape, then the values; long axes are elided, numbers are printed so that they read back
+// exactly.
 std::ostream& operator<<(std::ostream& out, const Tensor& x);
 std::string to_string(const Tensor& x);
 
@@ -97,7 +99,8 @@ Tensor empty(const Shape& shape, DType dtype);
 Tensor empty_like(const Header& like);
 
 // A header of its own on the elements of x, at an offset in elements, without history.
-Tensor make_view(const Header& x, std::span<const Index> extents, std::span<const Index> strides, Index offset);
+Tensor make_view(const Header& x, std::span<const Index> extents, std::span<const Index> strides,
+                 Index offset);
 
 template <class T>
 T* data(const Tensor& x) {

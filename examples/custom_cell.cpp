@@ -1,11 +1,13 @@
-// A cell of one's own, an LSTM whose gates see the memory through peepholes (Gers et al. 2002), trained on
-// the adding problem of Hochreiter and Schmidhuber 1997: from a sequence of pairs (number, mark) with two
-// marks, tell the sum of the two marked numbers. Answering 1 always costs 0.167; expected: below 0.01.
+// A cell of one's own, an LSTM whose gates see the memory through peepholes (Gers et al. 2002),
+// trained on the adding problem of Hochreiter and Schmidhuber 1997: from a sequence of pairs
+// (number, mark) with two marks, tell the sum of the two marked numbers. Answering 1 always costs
+// 0.167; expected: below 0.01.
+#include <unroll/unroll.h>
+
 #include <cmath>
 #include <cstdio>
 
 #include <CLI/CLI.hpp>
-#include <unroll/unroll.h>
 
 using namespace unroll;
 
@@ -73,7 +75,9 @@ int main(int argc, char** argv) {
   Index steps = 30, most = 4000;
   bool quick = false;
   CLI::App app("Trains a cell of one's own on the adding problem until its loss is under 0.01");
-  app.add_option("--length", steps, "time steps of a sequence")->check(CLI::Range(4, 1000))->capture_default_str();
+  app.add_option("--length", steps, "time steps of a sequence")
+      ->check(CLI::Range(4, 1000))
+      ->capture_default_str();
   app.add_option("--most", most, "give up after so many training steps")->capture_default_str();
   app.add_flag("--quick", quick, "short sequences, for tests");
   CLI11_PARSE(app, argc, argv);
@@ -90,12 +94,14 @@ int main(int argc, char** argv) {
     Tensor loss = mean(square(model(p.x) - p.answer));
     adam.step(tape.backward(loss), {.clip_norm = 1});
     average = 0.95 * average + 0.05 * loss.item();
-    if (step % 100 == 0) std::printf("step %5lld  loss %.4f\n", static_cast<long long>(step), average);
+    if (step % 100 == 0)
+      std::printf("step %5lld  loss %.4f\n", static_cast<long long>(step), average);
     if (average < 0.01) {
       std::printf("loss %.4f after %lld steps\n", average, static_cast<long long>(step));
       return 0;
     }
   }
-  std::printf("loss %.4f after %lld steps: not below 0.01\n", average, static_cast<long long>(most));
+  std::printf("loss %.4f after %lld steps: not below 0.01\n", average,
+              static_cast<long long>(most));
   return 1;
 }

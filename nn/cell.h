@@ -1,22 +1,24 @@
 #pragma once
 
-#include <concepts>
-#include <type_traits>
-
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/autograd/state.h>
 #include <unroll/nn/module.h>
 #include <unroll/nn/scope.h>
 
+#include <concepts>
+#include <type_traits>
+
 // A cell is one time step of a recurrent layer: a module with
 //   Options     starting with Index input, hidden
 //   State       a plain struct of tensors [batch, ...]
 //   State step(const Tensor& x, const State& s) const
 // and, where it has a use for them,
-//   Tensor project(const Tensor& sequence) const   once for a whole sequence [T, B, input]; its steps, not
+//   Tensor project(const Tensor& sequence) const   once for a whole sequence [T, B, input]; its
+//   steps, not
 //                                                  those of the input, are what step() gets as x
-//   Begun begin(Index batch) const                 once per call of the layer; what it returns is the last
+//   Begun begin(Index batch) const                 once per call of the layer; what it returns is
+//   the last
 //                                                  argument of every step()
 //   State initial_state(Index batch) const         else zeros [batch, hidden] in every field
 //   Tensor output(const State& s) const            else s.h
@@ -27,7 +29,9 @@ concept HasProject = requires(const C& c, const Tensor& x) {
   { c.project(x) } -> std::convertible_to<Tensor>;
 };
 template <class C>
-concept HasBegin = requires(const C& c, Index batch) { c.begin(batch); };
+concept HasBegin = requires(const C& c, Index batch) {
+  c.begin(batch);
+};
 
 namespace detail {
 
@@ -48,13 +52,15 @@ concept StepsAlone = requires(const C& c, const Tensor& x, const typename C::Sta
   { c.step(x, s) } -> std::same_as<typename C::State>;
 };
 template <class C>
-concept StepsWithBegun = HasBegin<C> && requires(const C& c, const Tensor& x, const typename C::State& s, const Begun<C>& w) {
+concept StepsWithBegun = HasBegin<C> &&
+    requires(const C& c, const Tensor& x, const typename C::State& s, const Begun<C>& w) {
   { c.step(x, s, w) } -> std::same_as<typename C::State>;
 };
 template <class C>
 concept HasOutput = requires(const C& c, const typename C::State& s) {
   { c.output(s) } -> std::convertible_to<Tensor>;
-} || requires(const typename C::State& s) {
+}
+|| requires(const typename C::State& s) {
   { s.h } -> std::convertible_to<Tensor>;
 };
 
@@ -65,11 +71,12 @@ concept Cell = std::derived_from<C, Module> && requires(typename C::Options o) {
   { o.input } -> std::convertible_to<Index>;
   { o.hidden } -> std::convertible_to<Index>;
   typename C::State;
-} && (detail::StepsAlone<C> || detail::StepsWithBegun<C>) && detail::HasOutput<C>;
+} &&(detail::StepsAlone<C> || detail::StepsWithBegun<C>)&&detail::HasOutput<C>;
 
 // The hooks of a cell, with what stands in for those it lacks.
 template <Cell C>
-typename C::State step(const C& cell, const Tensor& x, const typename C::State& s, const detail::Begun<C>& begun) {
+typename C::State step(const C& cell, const Tensor& x, const typename C::State& s,
+                       const detail::Begun<C>& begun) {
   if constexpr (detail::StepsWithBegun<C>)
     return cell.step(x, s, begun);
   else

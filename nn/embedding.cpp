@@ -1,6 +1,5 @@
-#include <unroll/nn/embedding.h>
-
 #include <unroll/autograd/ops/embedding.h>
+#include <unroll/nn/embedding.h>
 #include <unroll/nn/scope.h>
 
 namespace unroll::nn {
@@ -15,7 +14,8 @@ Embedding::Options checked(Embedding::Options o) {
 
 }  // namespace
 
-Embedding::Embedding(Options o) : options(checked(std::move(o))), W(*this, "W", {options.count, options.size}, options.init) {}
+Embedding::Embedding(Options o)
+    : options(checked(std::move(o))), W(*this, "W", {options.count, options.size}, options.init) {}
 
 Tensor Embedding::operator()(const Tensor& ids) const {
   const Scope here(*this);

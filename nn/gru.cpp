@@ -1,8 +1,7 @@
-#include <unroll/nn/gru.h>
-
 #include <unroll/autograd/ops/matmul.h>
 #include <unroll/autograd/pointwise.h>
 #include <unroll/nn/biases.h>
+#include <unroll/nn/gru.h>
 
 namespace unroll::nn {
 namespace {
@@ -24,12 +23,15 @@ GRUCell::GRUCell(Options o)
 Tensor GRUCell::project(const Tensor& x) const { return b ? affine(x, Wx, *b) : matmul(x, Wx); }
 
 GRUState GRUCell::step(const Tensor& projected, const State& s) const {
-  const Tensor recurrent = b_recurrent ? affine(s.h, Wh, *b_recurrent) : matmul(s.h, Wh);  // [B×3H] = [B×H]·[H×3H]
+  const Tensor recurrent =
+      b_recurrent ? affine(s.h, Wh, *b_recurrent) : matmul(s.h, Wh);  // [B×3H] = [B×H]·[H×3H]
   const auto [pr, pz, pn] = split<3>(projected, -1);
   const auto [qr, qz, qn] = split<3>(recurrent, -1);
   return {.h = pointwise(gru_step, pr, pz, pn, qr, qz, qn, s.h)};
 }
 
-GRUState GRUCell::initial_state(Index batch) const { return {.h = zeros({batch, options.hidden}, dtype())}; }
+GRUState GRUCell::initial_state(Index batch) const {
+  return {.h = zeros({batch, options.hidden}, dtype())};
+}
 
 }  // namespace unroll::nn

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <optional>
-
 #include <unroll/nn/recurrent.h>
+
+#include <optional>
 
 namespace unroll::nn {
 
@@ -10,8 +10,8 @@ struct GRUState {
   Tensor h;  // [B, hidden]
 };
 
-// One step of a gated recurrent unit, Cho et al. 2014, with the reset gate after the recurrent product as in
-// cuDNN. Gates r, z, n are columns of p = x·Wx + b and q = h·Wh + b_recurrent:
+// One step of a gated recurrent unit, Cho et al. 2014, with the reset gate after the recurrent
+// product as in cuDNN. Gates r, z, n are columns of p = x·Wx + b and q = h·Wh + b_recurrent:
 //   r = σ(pr + qr),  z = σ(pz + qz),  n = tanh(pn + r qn),  h' = (1 - z) n + z h
 class GRUCell : public Module {
  public:
@@ -51,8 +51,12 @@ class GRU : public Recurrent<GRUCell> {
     double dropout = 0;  // between layers
   };
   explicit GRU(Options o)
-      : Recurrent<GRUCell>({.input = o.input, .hidden = o.hidden, .layers = o.layers, .bidirectional = o.bidirectional,
-                            .dropout = o.dropout, .cell = {.biases = o.biases}}),
+      : Recurrent<GRUCell>({.input = o.input,
+                            .hidden = o.hidden,
+                            .layers = o.layers,
+                            .bidirectional = o.bidirectional,
+                            .dropout = o.dropout,
+                            .cell = {.biases = o.biases}}),
         options(o) {}
 
   const Options options;

@@ -1,11 +1,10 @@
+#include <unroll/autograd/create.h>
+#include <unroll/autograd/ops/join.h>
 #include <unroll/nn/init.h>
 
 #include <cmath>
 
 #include <Eigen/QR>
-
-#include <unroll/autograd/create.h>
-#include <unroll/autograd/ops/join.h>
 
 namespace unroll::init {
 namespace {
@@ -15,10 +14,13 @@ template <class One>
 Init in_blocks(const char* name, Index blocks, const One& one) {
   return [=](const Shape& shape, DType dtype, Rng& rng) {
     if (shape.rank() != 2 || blocks < 1 || shape[1] % blocks != 0)
-      fail(name, {.given = "shape " + to_string(shape) + " in " + std::to_string(blocks) + " blocks",
-                  .needed = "[input, output] whose output they divide", .hint = {}});
+      fail(name,
+           {.given = "shape " + to_string(shape) + " in " + std::to_string(blocks) + " blocks",
+            .needed = "[input, output] whose output they divide",
+            .hint = {}});
     std::vector<Tensor> parts;
-    for (Index i = 0; i < blocks; ++i) parts.push_back(one(Shape{shape[0], shape[1] / blocks}, dtype, rng));
+    for (Index i = 0; i < blocks; ++i)
+      parts.push_back(one(Shape{shape[0], shape[1] / blocks}, dtype, rng));
     return concat(parts, 1);
   };
 }
@@ -35,7 +37,9 @@ Tensor one_orthogonal(const Shape& shape, DType dtype, Rng& rng) {
   for (Eigen::Index i = 0; i < q.cols(); ++i)
     if (qr.matrixQR()(i, i) < 0) q.col(i) = -q.col(i);
   const Matrix result = wide ? Matrix(q.transpose()) : Matrix(q);
-  return from(std::span<const double>(result.data(), static_cast<std::size_t>(result.size())), shape).to(dtype);
+  return from(std::span<const double>(result.data(), static_cast<std::size_t>(result.size())),
+              shape)
+      .to(dtype);
 }
 
 }  // namespace
@@ -47,36 +51,48 @@ Init constant(double value) {
 }
 
 Init uniform(double bound) {
-  return [bound](const Shape& shape, DType dtype, Rng& rng) { return unroll::uniform(shape, -bound, bound, rng, dtype); };
+  return [bound](const Shape& shape, DType dtype, Rng& rng) {
+    return unroll::uniform(shape, -bound, bound, rng, dtype);
+  };
 }
 
 Init normal(double deviation) {
-  return [deviation](const Shape& shape, DType dtype, Rng& rng) { return unroll::normal(shape, 0, deviation, rng, dtype); };
+  return [deviation](const Shape& shape, DType dtype, Rng& rng) {
+    return unroll::normal(shape, 0, deviation, rng, dtype);
+  };
 }
 
 Init xavier(const Blocks& options) {
   return in_blocks("init::xavier", options.blocks, [](const Shape& shape, DType dtype, Rng& rng) {
-    const double bound = std::sqrt(6.0 / static_cast<double>(std::max<Index>(1, shape[0] + shape[1])));
+    const double bound =
+        std::sqrt(6.0 / static_cast<double>(std::max<Index>(1, shape[0] + shape[1])));
     return unroll::uniform(shape, -bound, bound, rng, dtype);
   });
 }
 
 Init he() {
   return [](const Shape& shape, DType dtype, Rng& rng) {
-    return unroll::normal(shape, 0, std::sqrt(2.0 / static_cast<double>(std::max<Index>(1, shape[0]))), rng, dtype);
+    return unroll::normal(
+        shape, 0, std::sqrt(2.0 / static_cast<double>(std::max<Index>(1, shape[0]))), rng, dtype);
   };
 }
 
-Init orthogonal(const Blocks& options) { return in_blocks("init::orthogonal", options.blocks, one_orthogonal); }
+Init orthogonal(const Blocks& options) {
+  return in_blocks("init::orthogonal", options.blocks, one_orthogonal);
+}
 
 Init forget_bias(const ForgetBias& options) {
   return [options](const Shape& shape, DType dtype, Rng&) {
-    if (shape.rank() != 1 || options.at < 0 || options.size < 0 || options.at + options.size > shape[0])
-      fail("init::forget_bias", {.given = "shape " + to_string(shape) + " with the gate at " + std::to_string(options.at) +
-                                          ", size " + std::to_string(options.size),
-                                 .needed = "a bias [n] that holds the gate", .hint = {}});
+    if (shape.rank() != 1 || options.at < 0 || options.size < 0 ||
+        options.at + options.size > shape[0])
+      fail("init::forget_bias",
+           {.given = "shape " + to_string(shape) + " with the gate at " +
+                     std::to_string(options.at) + ", size " + std::to_string(options.size),
+            .needed = "a bias [n] that holds the gate",
+            .hint = {}});
     return concat({unroll::zeros({options.at}, dtype), full({options.size}, options.value, dtype),
-                   unroll::zeros({shape[0] - options.at - options.size}, dtype)}, 0);
+                   unroll::zeros({shape[0] - options.at - options.size}, dtype)},
+                  0);
   };
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <functional>
-
 #include <unroll/autograd/rng.h>
 #include <unroll/autograd/tensor.h>
+
+#include <functional>
 
 // First values of parameters. A weight is [input, output].
 namespace unroll::init {
@@ -13,11 +13,12 @@ using Init = std::function<Tensor(const Shape& shape, DType dtype, Rng& rng)>;
 
 Init zeros();
 Init constant(double value);
-Init uniform(double bound);     // over [-bound, bound)
+Init uniform(double bound);  // over [-bound, bound)
 Init normal(double deviation);
 
 struct Blocks {
-  Index blocks = 1;  // equal blocks of columns that are weights of their own, as the gates of an LSTM
+  Index blocks =
+      1;  // equal blocks of columns that are weights of their own, as the gates of an LSTM
 };
 // Uniform over ±√(6 / (input + output)); Glorot and Bengio 2010.
 Init xavier(const Blocks& options = {});

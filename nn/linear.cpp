@@ -1,6 +1,5 @@
-#include <unroll/nn/linear.h>
-
 #include <unroll/autograd/ops/matmul.h>
+#include <unroll/nn/linear.h>
 #include <unroll/nn/scope.h>
 
 namespace unroll::nn {
@@ -15,7 +14,8 @@ Linear::Options checked(Linear::Options o) {
 
 }  // namespace
 
-Linear::Linear(Options o) : options(checked(std::move(o))), W(*this, "W", {options.input, options.output}, options.init) {
+Linear::Linear(Options o)
+    : options(checked(std::move(o))), W(*this, "W", {options.input, options.output}, options.init) {
   if (options.bias) b.emplace(*this, "b", Shape{options.output}, init::zeros());
 }
 

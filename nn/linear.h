@@ -1,8 +1,8 @@
 #pragma once
 
-#include <optional>
-
 #include <unroll/nn/module.h>
+
+#include <optional>
 
 namespace unroll::nn {
 

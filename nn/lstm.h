@@ -1,8 +1,8 @@
 #pragma once
 
-#include <optional>
-
 #include <unroll/nn/recurrent.h>
+
+#include <optional>
 
 namespace unroll::nn {
 
@@ -11,8 +11,8 @@ struct LSTMState {
   Tensor c;  // [B, hidden]
 };
 
-// One step of a long short-term memory; Hochreiter and Schmidhuber 1997, with the forget gate of Gers et
-// al. 2000. Gates i, f, g, o are columns of x·Wx + h·Wh + b:
+// One step of a long short-term memory; Hochreiter and Schmidhuber 1997, with the forget gate of
+// Gers et al. 2000. Gates i, f, g, o are columns of x·Wx + h·Wh + b:
 //   c' = σ(f) c + σ(i) tanh(g),  h' = σ(o) tanh(c')
 class LSTMCell : public Module {
  public:
@@ -54,8 +54,12 @@ class LSTM : public Recurrent<LSTMCell> {
     double forget_bias = 1;
   };
   explicit LSTM(Options o)
-      : Recurrent<LSTMCell>({.input = o.input, .hidden = o.hidden, .layers = o.layers, .bidirectional = o.bidirectional,
-                             .dropout = o.dropout, .cell = {.biases = o.biases, .forget_bias = o.forget_bias}}),
+      : Recurrent<LSTMCell>({.input = o.input,
+                             .hidden = o.hidden,
+                             .layers = o.layers,
+                             .bidirectional = o.bidirectional,
+                             .dropout = o.dropout,
+                             .cell = {.biases = o.biases, .forget_bias = o.forget_bias}}),
         options(o) {}
 
   const Options options;

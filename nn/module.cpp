@@ -1,3 +1,4 @@
+#include <unroll/autograd/tape.h>
 #include <unroll/nn/module.h>
 
 #include <algorithm>
@@ -6,18 +7,17 @@
 
 #include <cxxabi.h>
 
-#include <unroll/autograd/tape.h>
-
 namespace unroll::nn {
 namespace {
 
-// A type as a person would name it: without namespaces and what surrounds a local class, "List<Net>" of
-// unroll::nn::List<(anonymous namespace)::Net>.
+// A type as a person would name it: without namespaces and what surrounds a local class,
+// "List<Net>" of unroll::nn::List<(anonymous namespace)::Net>.
 std::string without_scopes(std::string_view name) {
   std::string text;
   std::size_t word = 0;  // where the innermost name begins
   for (std::size_t i = 0; i < name.size(); ++i) {
-    if (name[i] == '(') {  // of an anonymous namespace, or the arguments of a function around a local class
+    if (name[i] ==
+        '(') {  // of an anonymous namespace, or the arguments of a function around a local class
       for (int depth = 0; i < name.size(); ++i) {
         depth += name[i] == '(' ? 1 : name[i] == ')' ? -1 : 0;
         if (depth == 0) break;
@@ -38,8 +38,8 @@ std::string without_scopes(std::string_view name) {
 // "CharModel" of unroll::nn::Child<CharModel>; what a person wrote.
 std::string type_name(const Module& module) {
   int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(typeid(module).name(), nullptr, nullptr, &status),
-                                                    std::free);
+  const std::unique_ptr<char, void (*)(void*)> text(
+      abi::__cxa_demangle(typeid(module).name(), nullptr, nullptr, &status), std::free);
   const std::string name = without_scopes(status == 0 ? text.get() : typeid(module).name());
   constexpr std::string_view child = "Child<";
   return name.starts_with(child) ? name.substr(child.size(), name.size() - child.size() - 1) : name;
@@ -56,17 +56,24 @@ Module::~Module() {
   for (Module* child : children_) child->parent_ = nullptr;
 }
 
-std::string Module::path() const { return parent_ == nullptr ? name_ : joined(parent_->path(), name_); }
+std::string Module::path() const {
+  return parent_ == nullptr ? name_ : joined(parent_->path(), name_);
+}
 
 void Module::check_name(const std::string& name) const {
   const auto complain = [&](const std::string& given, const char* needed, const char* hint) {
     fail_nowhere("module", {.given = given, .needed = needed, .hint = hint});
   };
-  if (name.empty()) complain("an empty name in " + type_name(*this), "a name", "nn::Child<nn::Linear> head{*this, \"head\", …}");
+  if (name.empty())
+    complain("an empty name in " + type_name(*this), "a name",
+             "nn::Child<nn::Linear> head{*this, \"head\", …}");
   if (name.find('.') != std::string::npos)
-    complain("name \"" + name + "\" has a dot", "a name without one", "paths are made of names joined by dots");
-  const bool taken = std::any_of(children_.begin(), children_.end(), [&](const Module* m) { return m->name_ == name; }) ||
-                     std::any_of(parameters_.begin(), parameters_.end(), [&](const Parameter* p) { return p->name() == name; });
+    complain("name \"" + name + "\" has a dot", "a name without one",
+             "paths are made of names joined by dots");
+  const bool taken = std::any_of(children_.begin(), children_.end(),
+                                 [&](const Module* m) { return m->name_ == name; }) ||
+                     std::any_of(parameters_.begin(), parameters_.end(),
+                                 [&](const Parameter* p) { return p->name() == name; });
   if (taken)
     complain("name \"" + name + "\" is taken in " + type_name(*this), "a name of its own",
              "two children of one parent may not share a name");
@@ -75,9 +82,12 @@ void Module::check_name(const std::string& name) const {
 void Module::adopt(Module& child, std::string name) {
   check_name(name);
   if (child.parent_ != nullptr || &child == this)
-    fail_nowhere("module", {.given = type_name(child) + " as \"" + name + "\" in " + type_name(*this) +
-                                     (&child == this ? " is that module itself" : " is a part of another module, or of this"),
-                            .needed = "a module of its own", .hint = "to share a module, keep a reference to it"});
+    fail_nowhere("module",
+                 {.given = type_name(child) + " as \"" + name + "\" in " + type_name(*this) +
+                           (&child == this ? " is that module itself"
+                                           : " is a part of another module, or of this"),
+                  .needed = "a module of its own",
+                  .hint = "to share a module, keep a reference to it"});
   child.parent_ = this;
   child.name_ = std::move(name);
   children_.push_back(&child);
@@ -112,7 +122,8 @@ void Module::set_quiet(bool quiet) {
 bool Module::is_training() const { return !quiet_ && unroll::is_training(); }
 
 void Module::to(DType dtype) {
-  if (!is_floating(dtype)) fail_nowhere("module", {.given = "to(i64)", .needed = "f32 or f64", .hint = {}});
+  if (!is_floating(dtype))
+    fail_nowhere("module", {.given = "to(i64)", .needed = "f32 or f64", .hint = {}});
   for (Parameter* p : parameters_) p->change_dtype(dtype);
   for (Module* child : children_) child->to(dtype);
 }
@@ -130,16 +141,19 @@ const Parameter* Module::first_parameter() const {
 }
 
 std::string Module::describe() const {
-  std::string text = type_name(*this) + "  " + std::to_string(parameters().elements()) + " parameters\n";
+  std::string text =
+      type_name(*this) + "  " + std::to_string(parameters().elements()) + " parameters\n";
   describe("  ", text);
   return text;
 }
 
 void Module::describe(const std::string& indent, std::string& to) const {
   for (const Parameter* p : parameters_)
-    to += indent + p->name() + "  " + unroll::describe(*p) + (p->is_frozen() ? "  frozen" : "") + "\n";
+    to += indent + p->name() + "  " + unroll::describe(*p) + (p->is_frozen() ? "  frozen" : "") +
+          "\n";
   for (const Module* child : children_) {
-    to += indent + child->name_ + "  " + type_name(*child) + "  " + std::to_string(child->parameters().elements()) + " parameters\n";
+    to += indent + child->name_ + "  " + type_name(*child) + "  " +
+          std::to_string(child->parameters().elements()) + " parameters\n";
     child->describe(indent + "  ", to);
   }
 }
@@ -164,7 +178,9 @@ std::string Parameter::path() const { return joined(owner_.path(), name_); }
 
 void Parameter::freeze() { header()->flags |= unroll::detail::Header::frozen; }
 
-void Parameter::unfreeze() { header()->flags = static_cast<std::uint8_t>(header()->flags & ~unroll::detail::Header::frozen); }
+void Parameter::unfreeze() {
+  header()->flags = static_cast<std::uint8_t>(header()->flags & ~unroll::detail::Header::frozen);
+}
 
 void Parameter::assign(const Tensor& values) {
   unroll::detail::require_defined("assign", "values", values);
@@ -185,7 +201,8 @@ void copy_values(const Module& from, Module& to) {
   const ParameterList source = from.parameters();
   const ParameterList target = to.parameters();
   const auto find = [](const ParameterList& list, const std::string& path) -> const Tensor* {
-    const auto found = std::find_if(list.begin(), list.end(), [&](const auto& e) { return e.path == path; });
+    const auto found =
+        std::find_if(list.begin(), list.end(), [&](const auto& e) { return e.path == path; });
     return found == list.end() ? nullptr : &found->tensor;
   };
   const auto complain = [](const std::string& what, const std::string& against) {
@@ -198,21 +215,25 @@ void copy_values(const Module& from, Module& to) {
   for (const auto& [path, tensor] : target) {
     const Tensor* given = find(source, path);
     if (given == nullptr || given->shape() != tensor.shape() || given->dtype() != tensor.dtype())
-      complain(path + " " + unroll::describe(tensor), given == nullptr ? nothing : unroll::describe(*given));
+      complain(path + " " + unroll::describe(tensor),
+               given == nullptr ? nothing : unroll::describe(*given));
     values.push_back(given);
   }
   for (const auto& [path, tensor] : source)
     if (find(target, path) == nullptr) complain(nothing, path + " " + unroll::describe(tensor));
   std::size_t i = 0;
-  for (const auto& entry : target) unroll::detail::overwrite(entry.tensor, *values[i++], "copy_values");
+  for (const auto& entry : target)
+    unroll::detail::overwrite(entry.tensor, *values[i++], "copy_values");
 }
 
 namespace detail {
 
 std::size_t checked_position(const char* what, Index position, Index count) {
   if (position < 0 || position >= count)
-    fail_nowhere("module", {.given = std::string(what) + " " + std::to_string(position) + " of " + std::to_string(count),
-                            .needed = "0 … " + std::to_string(count - 1), .hint = {}});
+    fail_nowhere("module", {.given = std::string(what) + " " + std::to_string(position) + " of " +
+                                     std::to_string(count),
+                            .needed = "0 … " + std::to_string(count - 1),
+                            .hint = {}});
   return static_cast<std::size_t>(position);
 }
 
@@ -221,7 +242,8 @@ std::size_t checked_position(const char* what, Index position, Index count) {
 void require_size(const char* operation, const char* name, Index value, const char* hint) {
   if (value <= 0)
     fail_nowhere(operation, {.given = std::string(name) + " is " + std::to_string(value),
-                             .needed = std::string(name) + " > 0", .hint = hint});
+                             .needed = std::string(name) + " > 0",
+                             .hint = hint});
 }
 
 }  // namespace unroll::nn

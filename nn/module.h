@@ -1,14 +1,14 @@
 #pragma once
 
-#include <memory>
-#include <span>
-#include <string>
-#include <vector>
-
 #include <unroll/autograd/leaf.h>
 #include <unroll/autograd/parameter_list.h>
 #include <unroll/autograd/tensor.h>
 #include <unroll/nn/init.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace unroll::nn {
 
@@ -45,8 +45,8 @@ class Module {
   // Constants from the next tape on, with everything below.
   void freeze() { set_frozen(true); }
   void unfreeze() { set_frozen(false); }
-  // eval() quiets dropout and its relatives here and below for good, train() undoes it. (Without a training
-  // tape they are quiet anyway.)
+  // eval() quiets dropout and its relatives here and below for good, train() undoes it. (Without a
+  // training tape they are quiet anyway.)
   void eval() { set_quiet(true); }
   void train() { set_quiet(false); }
   // Whether they act now: a training tape is current and nobody called eval().
@@ -87,12 +87,12 @@ class Module {
   std::vector<Module*> children_;
 };
 
-// A tensor that training changes: a leaf of every tape it is used on. Copying the Tensor copies the handle,
-// which sees later steps.
+// A tensor that training changes: a leaf of every tape it is used on. Copying the Tensor copies the
+// handle, which sees later steps.
 class Parameter : public Tensor {
  public:
-  // f32, with first values from `init` and default_rng(). Throws where the name is empty, has a dot or is
-  // taken in the owner.
+  // f32, with first values from `init` and default_rng(). Throws where the name is empty, has a dot
+  // or is taken in the owner.
   Parameter(Module& owner, std::string name, const Shape& shape, const init::Init& init);
   ~Parameter();
   Parameter(const Parameter&) = delete;
@@ -151,15 +151,17 @@ class List : public Module {
     return *modules_.back();
   }
   Index size() const { return std::ssize(modules_); }
-  const M& operator[](Index i) const { return *modules_[detail::checked_position("element", i, size())]; }
+  const M& operator[](Index i) const {
+    return *modules_[detail::checked_position("element", i, size())];
+  }
   M& operator[](Index i) { return *modules_[detail::checked_position("element", i, size())]; }
 
  private:
   std::vector<std::unique_ptr<M>> modules_;
 };
 
-// The values of one model over those of another with the same paths and shapes; checked before anything
-// is changed.
+// The values of one model over those of another with the same paths and shapes; checked before
+// anything is changed.
 void copy_values(const Module& from, Module& to);
 
 // Throws where a needed size was left at 0: "[lstm] hidden is 0; needed hidden > 0; hint: …".

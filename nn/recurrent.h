@@ -1,28 +1,29 @@
 #pragma once
 
-#include <algorithm>
-#include <memory>
-#include <vector>
-
 #include <unroll/autograd/detail/padded_weights.h>
 #include <unroll/autograd/ops/dropout.h>
 #include <unroll/autograd/ops/join.h>
 #include <unroll/nn/cell.h>
 #include <unroll/nn/recurrent_support.h>
 
+#include <algorithm>
+#include <memory>
+#include <vector>
+
 namespace unroll::nn {
 
-// States of a layer's cells, by name: state.forward[layer], state.backward[layer]. Empty: initial states.
+// States of a layer's cells, by name: state.forward[layer], state.backward[layer]. Empty: initial
+// states.
 template <class S>
 struct RecurrentState {
   std::vector<S> forward = {};
   std::vector<S> backward = {};
 };
 
-// The lifter: makes a layer of any cell. Runs it over time, stacks layers, runs a second direction and
-// joins both, so that back-propagation through time falls out of the steps it records.
-//   nn::Recurrent<PeepholeCell> layer({.input = 64, .hidden = 128, .layers = 2, .bidirectional = true});
-//   auto out = layer(x, {.initial = state, .lengths = lengths});
+// The lifter: makes a layer of any cell. Runs it over time, stacks layers, runs a second direction
+// and joins both, so that back-propagation through time falls out of the steps it records.
+//   nn::Recurrent<PeepholeCell> layer({.input = 64, .hidden = 128, .layers = 2, .bidirectional =
+//   true}); auto out = layer(x, {.initial = state, .lengths = lengths});
 // Parameters are named "0.forward.Wx", "1.backward.b": layer, direction, name in the cell.
 template <Cell C>
 class Recurrent : public Module {
@@ -53,12 +54,17 @@ class Recurrent : public Module {
     }
   }
 
-  // x [T, B, input], time-major. What padding holds changes nothing, and adds exactly 0 to every gradient.
+  // x [T, B, input], time-major. What padding holds changes nothing, and adds exactly 0 to every
+  // gradient.
   Output operator()(const Tensor& x) const { return (*this)(x, Call{}); }
   Output operator()(const Tensor& x, const Call& call) const;
 
-  const C& cell(Index layer) const { return layers_[detail::checked_position("layer", layer, options.layers)]->forward; }
-  C& cell(Index layer) { return layers_[detail::checked_position("layer", layer, options.layers)]->forward; }
+  const C& cell(Index layer) const {
+    return layers_[detail::checked_position("layer", layer, options.layers)]->forward;
+  }
+  C& cell(Index layer) {
+    return layers_[detail::checked_position("layer", layer, options.layers)]->forward;
+  }
 
   const Options options;
 
@@ -92,7 +98,9 @@ class Recurrent : public Module {
     require_size(kind(), "hidden", o.hidden, hint());
     require_size(kind(), "layers", o.layers, hint());
     if (!(o.dropout >= 0 && o.dropout < 1))
-      fail_nowhere(kind(), {.given = "dropout " + std::to_string(o.dropout), .needed = "0 <= dropout < 1", .hint = {}});
+      fail_nowhere(kind(), {.given = "dropout " + std::to_string(o.dropout),
+                            .needed = "0 <= dropout < 1",
+                            .hint = {}});
     return o;
   }
   typename C::Options cell_options(Index layer) const {
@@ -104,8 +112,8 @@ class Recurrent : public Module {
     return o;
   }
   State starting_state(const State& given, Index batch) const;
-  Run run(const C& cell, const Tensor& x, const typename C::State& initial, const detail::Lengths& lengths,
-          bool reversed) const;
+  Run run(const C& cell, const Tensor& x, const typename C::State& initial,
+          const detail::Lengths& lengths, bool reversed) const;
 
   std::vector<std::unique_ptr<Layer>> layers_;
 };
@@ -115,15 +123,20 @@ namespace detail {
 // The name of a tensor in a state: fields h and c by name, others by number.
 template <class S>
 std::string field_name(const S& state, const Tensor* x, Index number) {
-  if constexpr (requires { { state.h } -> std::convertible_to<const Tensor&>; })
+  if constexpr (requires {
+                  { state.h } -> std::convertible_to<const Tensor&>;
+                })
     if (static_cast<const Tensor*>(&state.h) == x) return ".h";
-  if constexpr (requires { { state.c } -> std::convertible_to<const Tensor&>; })
+  if constexpr (requires {
+                  { state.c } -> std::convertible_to<const Tensor&>;
+                })
     if (static_cast<const Tensor*>(&state.c) == x) return ".c";
   return "." + std::to_string(number);
 }
 
 template <class S>
-void check_initial_state(const char* kind, const char* direction, const std::vector<S>& states, const InitialTensor& needed) {
+void check_initial_state(const char* kind, const char* direction, const std::vector<S>& states,
+                         const InitialTensor& needed) {
   for (std::size_t layer = 0; layer < states.size(); ++layer) {
     Index number = 0;
     for_each_tensor(states[layer], [&](const Tensor& x) {
@@ -131,7 +144,9 @@ void check_initial_state(const char* kind, const char* direction, const std::vec
         ++number;
         return;
       }
-      check_initial(kind, std::string("initial.") + direction + "[" + std::to_string(layer) + "]" + field_name(states[layer], &x, number++),
+      check_initial(kind,
+                    std::string("initial.") + direction + "[" + std::to_string(layer) + "]" +
+                        field_name(states[layer], &x, number++),
                     x, needed);
     });
   }
@@ -157,7 +172,8 @@ template <Cell C>
 auto Recurrent<C>::starting_state(const State& given, Index batch) const -> State {
   const std::size_t directions = options.bidirectional ? 2 : 1;
   State state = given;
-  if (directions == 1 && !given.backward.empty()) detail::check_state_size(kind(), "backward", given.backward.size(), 0);
+  if (directions == 1 && !given.backward.empty())
+    detail::check_state_size(kind(), "backward", given.backward.size(), 0);
   for (std::size_t d = 0; d < directions; ++d) {
     auto& states = d == 0 ? state.forward : state.backward;
     const char* direction = d == 0 ? "forward" : "backward";
@@ -167,9 +183,11 @@ auto Recurrent<C>::starting_state(const State& given, Index batch) const -> Stat
       continue;
     }
     detail::check_state_size(kind(), direction, states.size(), options.layers);
-    constexpr bool plain = requires { C::kind; } || !requires(const C& c) { c.initial_state(batch); };
-    detail::check_initial_state(kind(), direction, states,
-                                {.batch = batch, .hidden = plain ? options.hidden : -1, .dtype = cell(0).dtype()});
+    constexpr bool plain = requires { C::kind; }
+    || !requires(const C& c) { c.initial_state(batch); };
+    detail::check_initial_state(
+        kind(), direction, states,
+        {.batch = batch, .hidden = plain ? options.hidden : -1, .dtype = cell(0).dtype()});
   }
   return state;
 }
@@ -179,7 +197,8 @@ auto Recurrent<C>::operator()(const Tensor& x, const Call& call) const -> Output
   detail::check_sequence(x);
   State state = starting_state(call.initial, x.size(1));
   const Scope here(*this);
-  const detail::Lengths lengths = call.lengths.empty() && x.size(1) != 0 ? detail::Lengths() : detail::Lengths(call.lengths, x);
+  const detail::Lengths lengths =
+      call.lengths.empty() && x.size(1) != 0 ? detail::Lengths() : detail::Lengths(call.lengths, x);
   const unroll::detail::KeepWeights keep;
   Tensor y = lengths.zero_padded(x);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -199,8 +218,8 @@ auto Recurrent<C>::operator()(const Tensor& x, const Call& call) const -> Output
 }
 
 template <Cell C>
-auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& initial, const detail::Lengths& lengths,
-                       bool reversed) const -> Run {
+auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& initial,
+                       const detail::Lengths& lengths, bool reversed) const -> Run {
   const Scope here(cell);
   const Index steps = x.size(0);
   typename C::State state = initial;
@@ -221,7 +240,8 @@ auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& 
       continue;
     }
     const TimeStep at(t);
-    state = detail::keep_ended(lengths, t, step(cell, select(projected, 0, t), state, begun), state);
+    state =
+        detail::keep_ended(lengths, t, step(cell, select(projected, 0, t), state, begun), state);
     out = lengths.choose(t, output(cell, state));
   }
   if (steps == 0) {

@@ -1,22 +1,23 @@
-#include <unroll/nn/recurrent_support.h>
-
-#include <algorithm>
-
 #include <unroll/autograd/backward.h>
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/operation.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/autograd/pointwise.h>
+#include <unroll/nn/recurrent_support.h>
+
+#include <algorithm>
 
 namespace unroll::nn::detail {
 namespace {
 
 constexpr auto chosen_or_zero = [](auto mask, auto x) { return where(mask > 0.5, x, 0.0); };
-constexpr auto chosen = [](auto mask, auto then, auto otherwise) { return where(mask > 0.5, then, otherwise); };
+constexpr auto chosen = [](auto mask, auto then, auto otherwise) {
+  return where(mask > 0.5, then, otherwise);
+};
 
-// x where the mask is 1, else 0. The gradient is chosen in the same way: what comes back to an element that is
-// left out may be anything, since nothing of it was used.
+// x where the mask is 1, else 0. The gradient is chosen in the same way: what comes back to an
+// element that is left out may be anything, since nothing of it was used.
 Tensor valid_or_zero(const Tensor& mask, const Tensor& x);
 
 void valid_derivative(Backward& b) {
@@ -27,12 +28,16 @@ void valid_derivative(Backward& b) {
 const RegisteredOperation valid_op{
     {.name = "valid_or_zero",
      .derivative = valid_derivative,
-     .check = [] {
-       return Check{.cases = {{.name = "rows", .inputs = {{.shape = {3, 2}}},
-                               .call = [](std::span<const Tensor> in) {
-                                 return valid_or_zero(reshape(tensor({1.0, 0.0, 1.0}, in[0].dtype()), {3, 1}), in[0]);
-                               }}}};
-     },
+     .check =
+         [] {
+           return Check{.cases = {{.name = "rows",
+                                   .inputs = {{.shape = {3, 2}}},
+                                   .call = [](std::span<const Tensor> in) {
+                                     return valid_or_zero(
+                                         reshape(tensor({1.0, 0.0, 1.0}, in[0].dtype()), {3, 1}),
+                                         in[0]);
+                                   }}}};
+         },
      .formula = "where(mask, x, 0); dx = where(mask, dy, 0)"}};
 
 Tensor valid_or_zero(const Tensor& mask, const Tensor& x) {
@@ -58,22 +63,26 @@ Lengths::Lengths(std::span<const Index> lengths, const Tensor& x) {
   const Index batch = x.size(1);
   const bool swapped = std::ssize(lengths) == steps;
   if (std::ssize(lengths) != batch)
-    fail("recurrent", {.given = "x " + describe(x) + " has batch " + std::to_string(batch) + ", but lengths has " +
-                                std::to_string(lengths.size()) + " entries",
-                       .needed = swapped ? "x [T, B, F] = " + to_string(Shape{x.size(1), x.size(0), x.size(2)})
-                                         : "a length for each of " + std::to_string(batch) + " rows",
-                       .hint = swapped ? "sequences are time-major; transpose(x, 0, 1)" : ""});
+    fail("recurrent",
+         {.given = "x " + describe(x) + " has batch " + std::to_string(batch) +
+                   ", but lengths has " + std::to_string(lengths.size()) + " entries",
+          .needed = swapped ? "x [T, B, F] = " + to_string(Shape{x.size(1), x.size(0), x.size(2)})
+                            : "a length for each of " + std::to_string(batch) + " rows",
+          .hint = swapped ? "sequences are time-major; transpose(x, 0, 1)" : ""});
   for (std::size_t i = 0; i < lengths.size(); ++i)
     if (lengths[i] < 0 || lengths[i] > steps)
-      fail("recurrent", {.given = "length " + std::to_string(lengths[i]) + " of row " + std::to_string(i),
-                         .needed = "0 … " + std::to_string(steps), .hint = {}});
+      fail("recurrent",
+           {.given = "length " + std::to_string(lengths[i]) + " of row " + std::to_string(i),
+            .needed = "0 … " + std::to_string(steps),
+            .hint = {}});
   shortest_ = lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
   longest_ = lengths.empty() ? steps : *std::max_element(lengths.begin(), lengths.end());
   mask_ = zeros({steps, batch}, x.dtype());
   visit_floating(x.dtype(), [&]<class T>(T) {
     T* to = unroll::detail::data<T>(mask_);
     for (Index t = 0; t < steps; ++t)
-      for (Index b = 0; b < batch; ++b) to[t * batch + b] = t < lengths[static_cast<std::size_t>(b)] ? T(1) : T(0);
+      for (Index b = 0; b < batch; ++b)
+        to[t * batch + b] = t < lengths[static_cast<std::size_t>(b)] ? T(1) : T(0);
   });
 }
 
@@ -90,18 +99,25 @@ Tensor Lengths::choose(Index step, const Tensor& then, const Tensor& otherwise) 
 void check_sequence(const Tensor& x) {
   unroll::detail::require_floating("recurrent", "x", x);
   if (x.rank() != 3)
-    fail("recurrent", {.given = "x " + describe(x), .needed = "x [T, B, F]",
+    fail("recurrent", {.given = "x " + describe(x),
+                       .needed = "x [T, B, F]",
                        .hint = "reshape(x, {T, 1, F}) makes a batch of one"});
 }
 
-void check_initial(const char* kind, const std::string& name, const Tensor& x, const InitialTensor& needed) {
+void check_initial(const char* kind, const std::string& name, const Tensor& x,
+                   const InitialTensor& needed) {
   if (!x.defined())
-    fail_nowhere(kind, {.given = name + " is undefined", .needed = "every field of a state, or a state = {} for zeros", .hint = {}});
-  if (!needed.fits(x))
-    fail_nowhere(kind, {.given = name + " " + describe(x),
-                        .needed = needed.hidden < 0 ? "[" + std::to_string(needed.batch) + ", …], a row for each row of x"
-                                                    : std::string(name_of(needed.dtype)) + " " + to_string(Shape{needed.batch, needed.hidden}),
+    fail_nowhere(kind, {.given = name + " is undefined",
+                        .needed = "every field of a state, or a state = {} for zeros",
                         .hint = {}});
+  if (!needed.fits(x))
+    fail_nowhere(
+        kind, {.given = name + " " + describe(x),
+               .needed = needed.hidden < 0
+                             ? "[" + std::to_string(needed.batch) + ", …], a row for each row of x"
+                             : std::string(name_of(needed.dtype)) + " " +
+                                   to_string(Shape{needed.batch, needed.hidden}),
+               .hint = {}});
   const unroll::detail::Recording* tape = unroll::detail::tapes.current;
   const unroll::detail::Header& h = *x.header();
   if (tape == nullptr || h.tape == 0 || h.tape == tape->serial) return;
@@ -116,14 +132,19 @@ void check_initial(const char* kind, const std::string& name, const Tensor& x, c
 
 void check_state_size(const char* kind, const char* direction, std::size_t given, Index layers) {
   if (static_cast<Index>(given) != layers)
-    fail_nowhere(kind, {.given = std::string("initial.") + direction + " has " + std::to_string(given) + " states",
-                        .needed = layers == 0 ? "none, since the layer has one direction" : std::to_string(layers) + ", one for each layer", .hint = "a state = {} starts from zeros"});
+    fail_nowhere(kind, {.given = std::string("initial.") + direction + " has " +
+                                 std::to_string(given) + " states",
+                        .needed = layers == 0 ? "none, since the layer has one direction"
+                                              : std::to_string(layers) + ", one for each layer",
+                        .hint = "a state = {} starts from zeros"});
 }
 
 void set_size(const char* kind, const char* name, Index& of_cell, Index wanted) {
   if (of_cell != 0 && of_cell != wanted)
-    fail_nowhere(kind, {.given = std::string("cell.") + name + " is " + std::to_string(of_cell) + ", the layer needs " + std::to_string(wanted),
-                        .needed = "cell sizes left to the layer", .hint = std::string("leave .cell.") + name + " out"});
+    fail_nowhere(kind, {.given = std::string("cell.") + name + " is " + std::to_string(of_cell) +
+                                 ", the layer needs " + std::to_string(wanted),
+                        .needed = "cell sizes left to the layer",
+                        .hint = std::string("leave .cell.") + name + " out"});
   of_cell = wanted;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <optional>
-
 #include <unroll/nn/recurrent.h>
+
+#include <optional>
 
 namespace unroll::nn {
 
@@ -53,8 +53,12 @@ class RNN : public Recurrent<RNNCell> {
     double dropout = 0;  // between layers
   };
   explicit RNN(Options o)
-      : Recurrent<RNNCell>({.input = o.input, .hidden = o.hidden, .layers = o.layers, .bidirectional = o.bidirectional,
-                            .dropout = o.dropout, .cell = {.biases = o.biases, .nonlinearity = o.nonlinearity}}),
+      : Recurrent<RNNCell>({.input = o.input,
+                            .hidden = o.hidden,
+                            .layers = o.layers,
+                            .bidirectional = o.bidirectional,
+                            .dropout = o.dropout,
+                            .cell = {.biases = o.biases, .nonlinearity = o.nonlinearity}}),
         options(o) {}
 
   const Options options;

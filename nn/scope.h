@@ -9,7 +9,8 @@ namespace unroll::nn {
 class [[nodiscard]] Scope {
  public:
   explicit Scope(const Module& module)
-      : frame_(&module, [](const void* m) { return static_cast<const Module*>(m)->path(); }, -1) {}
+      : frame_(
+            &module, [](const void* m) { return static_cast<const Module*>(m)->path(); }, -1) {}
 
  private:
   unroll::detail::ScopeFrame frame_;

@@ -1,8 +1,7 @@
 #include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/detail/strided.h>
 
 #include <cmath>
-
-#include <unroll/autograd/detail/strided.h>
 
 namespace unroll::detail {
 
@@ -33,15 +32,18 @@ std::string index_text(Index position, const Shape& shape) {
 std::string describe(const NonFinite& found, const Shape& shape) {
   std::string text;
   if (found.nan > 0) text = std::to_string(found.nan) + " NaN";
-  if (found.infinite > 0) text += (text.empty() ? "" : " and ") + std::to_string(found.infinite) + " infinite";
+  if (found.infinite > 0)
+    text += (text.empty() ? "" : " and ") + std::to_string(found.infinite) + " infinite";
   return text + ", first at " + index_text(found.first, shape);
 }
 
 void check_finite(std::string_view operation, std::string_view verb, const Tensor& x) {
   const NonFinite found = find_non_finite(x);
   if (found.first < 0) return;
-  fail(operation, {.given = std::string(verb) + " " + describe(x) + " with " + describe(found, x.shape()),
-                   .needed = "finite values", .hint = "this is the first operation of the tape where they arise"});
+  fail(operation,
+       {.given = std::string(verb) + " " + describe(x) + " with " + describe(found, x.shape()),
+        .needed = "finite values",
+        .hint = "this is the first operation of the tape where they arise"});
 }
 
 }  // namespace unroll::detail

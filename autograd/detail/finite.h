@@ -1,8 +1,8 @@
 #pragma once
 
-#include <string_view>
-
 #include <unroll/autograd/tensor.h>
+
+#include <string_view>
 
 namespace unroll::detail {
 

@@ -1,10 +1,10 @@
 // Gradients that are collected and added together: products of a tensor that is used at many time
 // steps, and rows of a table.
-#include <algorithm>
-#include <cstring>
-
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/matrix_product.h>
+
+#include <algorithm>
+#include <cstring>
 
 namespace unroll::detail {
 namespace {
@@ -32,8 +32,8 @@ Matrix gather(std::span<const Tensor> parts, Index rows, Tensor& hold) {
   bool adjacent = true;
   for (const Tensor& part : parts) {
     Rows r;
-    adjacent = adjacent && as_rows(extents(part), strides(part), r) && part.header()->data == expected &&
-               (r.stride == first.row_stride || r.rows == 1);
+    adjacent = adjacent && as_rows(extents(part), strides(part), r) &&
+               part.header()->data == expected && (r.stride == first.row_stride || r.rows == 1);
     if (!adjacent) break;
     expected += r.rows * first.row_stride * bytes;
   }
@@ -44,7 +44,8 @@ Matrix gather(std::span<const Tensor> parts, Index rows, Tensor& hold) {
   for (const Tensor& part : parts) {
     Tensor dense;
     const Matrix m = as_matrix(part, dense);
-    for (Index i = 0; i < m.rows; ++i, to += row_bytes) std::memcpy(to, m.data + i * m.row_stride * bytes, row_bytes);
+    for (Index i = 0; i < m.rows; ++i, to += row_bytes)
+      std::memcpy(to, m.data + i * m.row_stride * bytes, row_bytes);
   }
   return {hold.header()->data, rows, first.columns, first.columns, 1};
 }
@@ -98,7 +99,8 @@ void GradientPass::flush(std::uint32_t value) {
     Index rows = 0;
     as.clear();
     gs.clear();
-    for (; begin < list.size() && (rows == 0 || rows + row_count(list[begin].a) <= rows_at_once); ++begin) {
+    for (; begin < list.size() && (rows == 0 || rows + row_count(list[begin].a) <= rows_at_once);
+         ++begin) {
       rows += row_count(list[begin].a);
       as.push_back(std::move(list[begin].a));
       gs.push_back(std::move(list[begin].g));

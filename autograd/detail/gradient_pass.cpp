@@ -1,11 +1,10 @@
-#include <unroll/autograd/detail/gradient_pass.h>
-
-#include <algorithm>
-
 #include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/view_layout.h>
 #include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/reduce.h>
+
+#include <algorithm>
 
 namespace unroll::detail {
 namespace {
@@ -45,7 +44,8 @@ void GradientPass::mark(std::uint32_t top, std::span<const std::uint32_t> wanted
     bool needed = false;
     for (std::uint32_t k = 0; k < node.inputs && !needed; ++k) needed = needs(inputs[k]);
     if (!needed) continue;
-    for (std::uint32_t k = 0; k < node.outputs; ++k) slots_[node.first_output + k].set(Slot::needed);
+    for (std::uint32_t k = 0; k < node.outputs; ++k)
+      slots_[node.first_output + k].set(Slot::needed);
     if (node.operation->flow != Flow::views) continue;
     for (std::uint32_t k = 0; k < node.outputs; ++k) {
       Slot& s = slots_[node.first_output + k];
@@ -89,7 +89,8 @@ void GradientPass::visit_node(std::uint32_t index) {
     needed = needed || slots_[v].is(Slot::needed);
     if (tape_.check_finite) {
       retain(slots_[v].buffer);
-      check_finite(operation.name, "is given an upstream gradient", Tensor::adopt(slots_[v].buffer));
+      check_finite(operation.name, "is given an upstream gradient",
+                   Tensor::adopt(slots_[v].buffer));
     }
   }
   if (flowed && needed) {
@@ -97,7 +98,8 @@ void GradientPass::visit_node(std::uint32_t index) {
     operation.derivative(rule);
   }
   if (!passed_.empty())
-    std::erase_if(passed_, [&](const Passed& p) { return p.value - node.first_output < node.outputs; });
+    std::erase_if(passed_,
+                  [&](const Passed& p) { return p.value - node.first_output < node.outputs; });
   for (std::uint32_t v = node.first_output; v < node.first_output + node.outputs; ++v) {
     Slot& s = slots_[v];
     if (s.buffer != nullptr && !s.is(Slot::wanted)) release(std::exchange(s.buffer, nullptr));
@@ -109,8 +111,8 @@ bool GradientPass::is_view(std::uint32_t value) const { return as_view(tape_, va
 
 bool GradientPass::lies_in_root(std::uint32_t value) const {
   const ViewAttributes* a = as_view(tape_, value);
-  return a != nullptr && !slots_[value].is(Slot::apart) && slots_[value].buffer == nullptr && a->root != no_value &&
-         slots_[a->root].is(Slot::needed);
+  return a != nullptr && !slots_[value].is(Slot::apart) && slots_[value].buffer == nullptr &&
+         a->root != no_value && slots_[a->root].is(Slot::needed);
 }
 
 // Where a view lies in its root, if that is whole rows' columns one under another.
@@ -200,14 +202,15 @@ std::pair<const std::byte*, const std::byte*> reach(const Header& x) {
 
 }  // namespace
 
-// Whether the gradient of p lies in a region that belongs to the gradient of `of`, and would be changed
-// by writing there. What lies under `of` itself is meant to change.
+// Whether the gradient of p lies in a region that belongs to the gradient of `of`, and would be
+// changed by writing there. What lies under `of` itself is meant to change.
 bool GradientPass::is_over(const Tensor& region, std::uint32_t of, const Passed& p) const {
   const Header& over = *slots_[p.value].buffer;
   if (region.size() == 0 || over.block() != region.header()->block()) return false;
   for (std::uint32_t under = of; under != no_value;) {
     if (under == p.value) return false;
-    const auto next = std::find_if(passed_.begin(), passed_.end(), [&](const Passed& q) { return q.value == under; });
+    const auto next = std::find_if(passed_.begin(), passed_.end(),
+                                   [&](const Passed& q) { return q.value == under; });
     under = next == passed_.end() ? no_value : next->into;
   }
   const auto [begin, end] = reach(over);
@@ -217,11 +220,12 @@ bool GradientPass::is_over(const Tensor& region, std::uint32_t of, const Passed&
 
 bool GradientPass::is_read_by_others(const Tensor& region, std::uint32_t of) const {
   return region.header()->block()->is(Header::pinned) ||
-         std::any_of(passed_.begin(), passed_.end(), [&](const Passed& p) { return is_over(region, of, p); });
+         std::any_of(passed_.begin(), passed_.end(),
+                     [&](const Passed& p) { return is_over(region, of, p); });
 }
 
-// Gives the sums whose gradients share a region memory of their own. What they have put there so far is
-// taken out, since their rules will add the whole.
+// Gives the sums whose gradients share a region memory of their own. What they have put there so
+// far is taken out, since their rules will add the whole.
 void GradientPass::bring_elsewhere(const Tensor& region, std::uint32_t of) {
   for (std::size_t k = passed_.size(); k-- > 0;) {
     if (!is_over(region, of, passed_[k])) continue;
@@ -236,8 +240,8 @@ void GradientPass::bring_elsewhere(const Tensor& region, std::uint32_t of) {
   std::erase_if(passed_, [&](const Passed& p) { return !slots_[p.value].is(Slot::passed); });
 }
 
-// Where a value is a sum with its third input, and that input is used here alone, both gradients are
-// one: it is made in the place of the input's.
+// Where a value is a sum with its third input, and that input is used here alone, both gradients
+// are one: it is made in the place of the input's.
 void GradientPass::ensure_buffer(std::uint32_t value, int depth) {
   if (slots_[value].buffer != nullptr) return;
   const Value& v = tape_.values[value];
@@ -251,7 +255,8 @@ void GradientPass::ensure_buffer(std::uint32_t value, int depth) {
         if (!shared.accumulate) {
           slots_[value].buffer = shared.buffer.surrender();
           slots_[value].set(Slot::passed);
-          passed_.push_back({value, slots_[addend].buffer != nullptr ? addend : as_view(tape_, addend)->root});
+          passed_.push_back(
+              {value, slots_[addend].buffer != nullptr ? addend : as_view(tape_, addend)->root});
           return;
         }
       }
@@ -285,11 +290,11 @@ bool GradientPass::claim(std::uint32_t root, const Rectangle& q) {
   }
   auto& cover = covers_[s.cover];
   for (const Rectangle& r : cover) {
-    const bool meet = q.row_begin < r.row_end && r.row_begin < q.row_end && q.column_begin < r.column_end &&
-                      r.column_begin < q.column_end;
+    const bool meet = q.row_begin < r.row_end && r.row_begin < q.row_end &&
+                      q.column_begin < r.column_end && r.column_begin < q.column_end;
     if (!meet) continue;
-    const bool inside = r.row_begin <= q.row_begin && q.row_end <= r.row_end && r.column_begin <= q.column_begin &&
-                        q.column_end <= r.column_end;
+    const bool inside = r.row_begin <= q.row_begin && q.row_end <= r.row_end &&
+                        r.column_begin <= q.column_begin && q.column_end <= r.column_end;
     if (!inside) complete(root);
     return true;
   }
@@ -324,7 +329,8 @@ void GradientPass::complete(std::uint32_t value) {
   Rows rows;
   as_rows({buffer.extents(), buffer.rank}, {buffer.strides(), buffer.rank}, rows);
   Index area = 0;
-  for (const Rectangle& r : cover) area += (r.row_end - r.row_begin) * (r.column_end - r.column_begin);
+  for (const Rectangle& r : cover)
+    area += (r.row_end - r.row_begin) * (r.column_end - r.column_begin);
   if (area != rows.rows * rows.columns) {
     const std::size_t bytes = element_bytes(buffer.dtype);
     std::vector<Rectangle> here;
@@ -332,13 +338,15 @@ void GradientPass::complete(std::uint32_t value) {
       here.clear();
       for (const Rectangle& r : cover)
         if (r.row_begin <= row && row < r.row_end) here.push_back(r);
-      std::sort(here.begin(), here.end(),
-                [](const Rectangle& a, const Rectangle& b) { return a.column_begin < b.column_begin; });
+      std::sort(here.begin(), here.end(), [](const Rectangle& a, const Rectangle& b) {
+        return a.column_begin < b.column_begin;
+      });
       std::byte* const begin = buffer.data + static_cast<std::size_t>(row * rows.stride) * bytes;
       Index column = 0;
       const auto zero_until = [&](Index end) {
-        if (end > column) std::fill_n(begin + static_cast<std::size_t>(column) * bytes,
-                                      static_cast<std::size_t>(end - column) * bytes, std::byte{0});
+        if (end > column)
+          std::fill_n(begin + static_cast<std::size_t>(column) * bytes,
+                      static_cast<std::size_t>(end - column) * bytes, std::byte{0});
       };
       for (const Rectangle& r : here) {
         zero_until(r.column_begin);
@@ -380,7 +388,8 @@ Slot* GradientPass::plain_slot(std::uint32_t value) {
   Slot& s = slots_[value];
   if (s.buffer != nullptr) {
     const bool plain = s.is(Slot::full) && !s.is(Slot::shared) && s.buffer->owner == nullptr &&
-                       s.buffer->is(Header::dense) && !s.buffer->is(Header::pinned) && passed_.empty();
+                       s.buffer->is(Header::dense) && !s.buffer->is(Header::pinned) &&
+                       passed_.empty();
     return plain ? &s : nullptr;
   }
   const Value& v = tape_.values[value];
@@ -392,7 +401,8 @@ bool GradientPass::owns_buffer(std::uint32_t value) const {
   Rows rows;
   return s.buffer != nullptr && !s.is(Slot::shared) && !s.is(Slot::wanted) && !s.is(Slot::passed) &&
          !s.buffer->block()->is(Header::pinned) &&
-         as_rows({s.buffer->extents(), s.buffer->rank}, {s.buffer->strides(), s.buffer->rank}, rows);
+         as_rows({s.buffer->extents(), s.buffer->rank}, {s.buffer->strides(), s.buffer->rank},
+                 rows);
 }
 
 bool GradientPass::hand_over(std::uint32_t value, const Tensor& piece) {
@@ -423,7 +433,8 @@ PassResult GradientPass::take(std::uint32_t value) {
   retain(s.buffer);
   result.dense = Tensor::adopt(s.buffer);
   // A region of something larger would keep all of it alive.
-  if (!options_.differentiable) result.dense = s.buffer->owner != nullptr ? dense_copy(detach(result.dense)) : result.dense;
+  if (!options_.differentiable)
+    result.dense = s.buffer->owner != nullptr ? dense_copy(detach(result.dense)) : result.dense;
   return result;
 }
 

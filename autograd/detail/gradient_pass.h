@@ -1,26 +1,26 @@
 #pragma once
 
-#include <span>
-#include <unordered_map>
-#include <vector>
-
 #include <unroll/autograd/backward.h>
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/detail/strided.h>
+
+#include <span>
+#include <unordered_map>
+#include <vector>
 
 namespace unroll::detail {
 
 // The gradient of one value during a pass.
 struct Slot {
   enum Flag : std::uint8_t {
-    needed = 1,    // something wanted depends on its value
-    wanted = 2,    // asked for: stays, and is never the memory of another
-    full = 4,      // every element holds something
-    shared = 8,    // others hold the buffer too: copied before the first add
-    deferred = 16, // products wait for it
-    apart = 32,    // a view with a buffer of its own, since one of the views under it is wanted
-    passed = 64,   // the same memory as the gradient of the producer's third input
-    sparse = 128,  // rows wait for it
+    needed = 1,     // something wanted depends on its value
+    wanted = 2,     // asked for: stays, and is never the memory of another
+    full = 4,       // every element holds something
+    shared = 8,     // others hold the buffer too: copied before the first add
+    deferred = 16,  // products wait for it
+    apart = 32,     // a view with a buffer of its own, since one of the views under it is wanted
+    passed = 64,    // the same memory as the gradient of the producer's third input
+    sparse = 128,   // rows wait for it
   };
   Header* buffer = nullptr;
   std::uint32_t cover = 0;  // index of the rectangles that hold something; 0: none
@@ -45,9 +45,9 @@ struct PassResult {
 };
 
 // One run of the reverse loop. Where nothing is recorded, gradients are written in place: into the
-// region of a viewed tensor's gradient, into the addend's of a sum, into what a stack hands down; and
-// products of a tensor that is used often are gathered. Where it is recorded, slots hold recorded
-// tensors and are combined by recorded additions.
+// region of a viewed tensor's gradient, into the addend's of a sum, into what a stack hands down;
+// and products of a tensor that is used often are gathered. Where it is recorded, slots hold
+// recorded tensors and are combined by recorded additions.
 class GradientPass {
  public:
   struct Options {
@@ -60,23 +60,28 @@ class GradientPass {
   GradientPass& operator=(const GradientPass&) = delete;
 
   // Gradients of the value `top`, weighted with `upstream`, with respect to each of `wanted`.
-  std::vector<PassResult> run(std::uint32_t top, const Tensor& upstream, std::span<const std::uint32_t> wanted);
+  std::vector<PassResult> run(std::uint32_t top, const Tensor& upstream,
+                              std::span<const std::uint32_t> wanted);
 
   bool differentiable() const { return options_.differentiable; }
   Recording& tape() { return tape_; }
   Slot& slot(std::uint32_t value) { return slots_[value]; }
-  bool needs(std::uint32_t value) const { return value != no_value && slots_[value].is(Slot::needed); }
+  bool needs(std::uint32_t value) const {
+    return value != no_value && slots_[value].is(Slot::needed);
+  }
 
   void add(std::uint32_t value, const Tensor& gradient);
-  // Where to write the gradient of a value, now; what others still read there is brought elsewhere first.
+  // Where to write the gradient of a value, now; what others still read there is brought elsewhere
+  // first.
   Destination destination(std::uint32_t value);
-  // The same for a rule that writes to several at once: none may be written if one is read by others.
+  // The same for a rule that writes to several at once: none may be written if one is read by
+  // others.
   Destination claim_destination(std::uint32_t value, int depth = 0);
   void defer_product(std::uint32_t value, const Tensor& a, const Tensor& g);
   void add_rows(std::uint32_t value, const Tensor& ids, const Tensor& rows);
   bool hand_over(std::uint32_t value, const Tensor& piece);
-  // The slot of a value whose gradient is a buffer of its own, and no other's, or is yet to be made;
-  // null where it may be a region, shared or waited for.
+  // The slot of a value whose gradient is a buffer of its own, and no other's, or is yet to be
+  // made; null where it may be a region, shared or waited for.
   Slot* plain_slot(std::uint32_t value);
   // Whether the buffer of a value belongs to its slot alone and nothing waits to read it.
   bool owns_buffer(std::uint32_t value) const;

@@ -1,13 +1,12 @@
 #include <unroll/autograd/detail/matrix_product.h>
+#include <unroll/autograd/detail/strided.h>
+#include <unroll/autograd/parallel.h>
+#include <unroll/autograd/simd/isa.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include <Eigen/Core>
-
-#include <unroll/autograd/detail/strided.h>
-#include <unroll/autograd/parallel.h>
-#include <unroll/autograd/simd/isa.h>
 
 #ifdef UNROLL_HAS_ONEDNN
 #include <dnnl.h>
@@ -22,14 +21,16 @@ void multiply_in_eigen(const Matrix& a, const Matrix& b, bool accumulate, const 
   using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Outer = Eigen::OuterStride<>;
   const auto map = [](const Matrix& m) {
-    return Eigen::Map<const RowMajor, 0, Outer>(reinterpret_cast<const T*>(m.data), m.rows, m.columns, Outer(m.row_stride));
+    return Eigen::Map<const RowMajor, 0, Outer>(reinterpret_cast<const T*>(m.data), m.rows,
+                                                m.columns, Outer(m.row_stride));
   };
   const auto transposed = [](const Matrix& m) {
-    return Eigen::Map<const RowMajor, 0, Outer>(reinterpret_cast<const T*>(m.data), m.columns, m.rows,
-                                                Outer(m.column_stride))
+    return Eigen::Map<const RowMajor, 0, Outer>(reinterpret_cast<const T*>(m.data), m.columns,
+                                                m.rows, Outer(m.column_stride))
         .transpose();
   };
-  Eigen::Map<RowMajor, 0, Outer> out(reinterpret_cast<T*>(c.data), c.rows, c.columns, Outer(c.row_stride));
+  Eigen::Map<RowMajor, 0, Outer> out(reinterpret_cast<T*>(c.data), c.rows, c.columns,
+                                     Outer(c.row_stride));
   if (!accumulate) out.setZero();
   const bool ta = a.column_stride != 1;
   const bool tb = b.column_stride != 1;
@@ -67,10 +68,12 @@ void multiply_f32(const Matrix& a, const Matrix& b, bool accumulate, const Matri
   const dnnl_status_t status =
       dnnl_sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', c.rows, c.columns, a.columns, 1.0F,
                  reinterpret_cast<const float*>(a.data), ta ? a.column_stride : a.row_stride,
-                 reinterpret_cast<const float*>(b.data), tb ? b.column_stride : b.row_stride, accumulate ? 1.0F : 0.0F,
-                 reinterpret_cast<float*>(c.data), c.row_stride);
+                 reinterpret_cast<const float*>(b.data), tb ? b.column_stride : b.row_stride,
+                 accumulate ? 1.0F : 0.0F, reinterpret_cast<float*>(c.data), c.row_stride);
   if (status != dnnl_success)
-    fail("matmul", {.given = "oneDNN status " + std::to_string(static_cast<int>(status)), .needed = "success", .hint = {}});
+    fail("matmul", {.given = "oneDNN status " + std::to_string(static_cast<int>(status)),
+                    .needed = "success",
+                    .hint = {}});
 }
 #else
 void multiply_f32(const Matrix& a, const Matrix& b, bool accumulate, const Matrix& c) {
@@ -78,7 +81,8 @@ void multiply_f32(const Matrix& a, const Matrix& b, bool accumulate, const Matri
 }
 #endif
 
-void multiply_block(DType dtype, const Matrix& a, const Matrix& b, bool accumulate, const Matrix& c) {
+void multiply_block(DType dtype, const Matrix& a, const Matrix& b, bool accumulate,
+                    const Matrix& c) {
   if (dtype == f32)
     multiply_f32(a, b, accumulate, c);
   else
@@ -87,13 +91,16 @@ void multiply_block(DType dtype, const Matrix& a, const Matrix& b, bool accumula
 
 // A leading distance that the libraries accept for a matrix of one row or column.
 void mend_strides(Matrix& m) {
-  if (m.column_stride == 1 && m.row_stride < m.columns) m.row_stride = std::max<Index>(1, m.columns);
-  if (m.column_stride != 1 && m.column_stride < m.rows) m.column_stride = std::max<Index>(1, m.rows);
+  if (m.column_stride == 1 && m.row_stride < m.columns)
+    m.row_stride = std::max<Index>(1, m.columns);
+  if (m.column_stride != 1 && m.column_stride < m.rows)
+    m.column_stride = std::max<Index>(1, m.rows);
 }
 
-Matrix block(const Matrix& m, Index row, Index rows, Index column, Index columns, std::size_t bytes) {
-  return {m.data + (row * m.row_stride + column * m.column_stride) * static_cast<Index>(bytes), rows, columns,
-          m.row_stride, m.column_stride};
+Matrix block(const Matrix& m, Index row, Index rows, Index column, Index columns,
+             std::size_t bytes) {
+  return {m.data + (row * m.row_stride + column * m.column_stride) * static_cast<Index>(bytes),
+          rows, columns, m.row_stride, m.column_stride};
 }
 
 }  // namespace
@@ -112,8 +119,10 @@ Matrix as_matrix_2d(const Tensor& x, Tensor& hold) {
   hold = x;
   const std::span<const Index> extent = extents(x);
   const std::span<const Index> stride = strides(x);
-  const bool rows_dense = (stride[1] == 1 || extent[1] == 1) && (stride[0] >= extent[1] || extent[0] == 1);
-  const bool columns_dense = (stride[0] == 1 || extent[0] == 1) && (stride[1] >= extent[0] || extent[1] == 1);
+  const bool rows_dense =
+      (stride[1] == 1 || extent[1] == 1) && (stride[0] >= extent[1] || extent[0] == 1);
+  const bool columns_dense =
+      (stride[0] == 1 || extent[0] == 1) && (stride[1] >= extent[0] || extent[1] == 1);
   if (rows_dense) return {x.header()->data, extent[0], extent[1], stride[0], 1};
   if (columns_dense) return {x.header()->data, extent[0], extent[1], 1, stride[1]};
   hold = dense_copy(x);
@@ -123,8 +132,9 @@ Matrix as_matrix_2d(const Tensor& x, Tensor& hold) {
 bool padding_pays(DType dtype, const Matrix& b, Index rows) {
 #ifdef UNROLL_HAS_ONEDNN
   constexpr Index few_rows = 8;  // below, the product only streams through b
-  return dtype == f32 && b.column_stride == 1 && b.row_stride * 4 % 1024 == 0 && b.row_stride == b.columns &&
-         rows >= few_rows && b.rows > 8 && simd::active_isa() != simd::Isa::avx512;
+  return dtype == f32 && b.column_stride == 1 && b.row_stride * 4 % 1024 == 0 &&
+         b.row_stride == b.columns && rows >= few_rows && b.rows > 8 &&
+         simd::active_isa() != simd::Isa::avx512;
 #else
   static_cast<void>(dtype), static_cast<void>(b), static_cast<void>(rows);
   return false;  // Eigen makes copies of its own
@@ -134,15 +144,17 @@ bool padding_pays(DType dtype, const Matrix& b, Index rows) {
 Tensor padded_copy(DType dtype, const Matrix& b) {
   constexpr Index room = 16;
   const Tensor wide = empty({b.rows, b.columns + room}, dtype);
-  Tensor padded = make_view(*wide.header(), std::array{b.rows, b.columns}, std::array{b.columns + room, Index{1}}, 0);
+  Tensor padded = make_view(*wide.header(), std::array{b.rows, b.columns},
+                            std::array{b.columns + room, Index{1}}, 0);
   const auto bytes = static_cast<Index>(element_bytes(dtype));
   const std::byte* const from = b.data;
   std::byte* const to = padded.header()->data;
-  parallel_for(b.rows, std::max<Index>(1, 65536 / std::max<Index>(1, b.columns)), [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i)
-      std::memcpy(to + i * (b.columns + room) * bytes, from + i * b.row_stride * bytes,
-                  static_cast<std::size_t>(b.columns * bytes));
-  });
+  parallel_for(b.rows, std::max<Index>(1, 65536 / std::max<Index>(1, b.columns)),
+               [&](Index begin, Index end) {
+                 for (Index i = begin; i < end; ++i)
+                   std::memcpy(to + i * (b.columns + room) * bytes, from + i * b.row_stride * bytes,
+                               static_cast<std::size_t>(b.columns * bytes));
+               });
   return padded;
 }
 
@@ -156,14 +168,15 @@ void multiply(DType dtype, const Matrix& a0, const Matrix& b0, bool accumulate, 
   if (padding_pays(dtype, b, c.rows)) b = as_matrix_2d(hold = padded_copy(dtype, b), hold);
   if (a.columns == 0) {
     for (Index i = 0; i < c.rows && !accumulate; ++i)
-      std::fill_n(c.data + i * c.row_stride * static_cast<Index>(bytes), static_cast<std::size_t>(c.columns) * bytes,
-                  std::byte{0});
+      std::fill_n(c.data + i * c.row_stride * static_cast<Index>(bytes),
+                  static_cast<std::size_t>(c.columns) * bytes, std::byte{0});
     return;
   }
   mend_strides(a);
   mend_strides(b);
   mend_strides(c);
-  // Tasks of about 8 million multiplications: long enough to hide their cost, fixed by the shapes alone.
+  // Tasks of about 8 million multiplications: long enough to hide their cost, fixed by the shapes
+  // alone.
   constexpr Index work = Index{1} << 23;
   const Index per_row = std::max<Index>(1, c.columns * a.columns);
   if (c.rows * per_row <= 2 * work) {

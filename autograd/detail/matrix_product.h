@@ -22,13 +22,13 @@ Matrix as_matrix(const Tensor& x, Tensor& hold);
 // A tensor of rank 2 whose rows or columns have no gaps; copied into `hold` where neither is so.
 Matrix as_matrix_2d(const Tensor& x, Tensor& hold);
 
-// Whether b, with rows a power of two apart, should be copied with room behind each row before a product
-// of `rows` rows; and such a copy, a tensor of the same shape.
+// Whether b, with rows a power of two apart, should be copied with room behind each row before a
+// product of `rows` rows; and such a copy, a tensor of the same shape.
 bool padding_pays(DType dtype, const Matrix& b, Index rows);
 Tensor padded_copy(DType dtype, const Matrix& b);
 
-// c = a·b, or c += a·b. c has column_stride 1. f32 runs in oneDNN where it is there, else in Eigen; f64
-// in Eigen. Large products are cut into tasks by fixed sizes, whatever the number of threads.
+// c = a·b, or c += a·b. c has column_stride 1. f32 runs in oneDNN where it is there, else in Eigen;
+// f64 in Eigen. Large products are cut into tasks by fixed sizes, whatever the number of threads.
 void multiply(DType dtype, const Matrix& a, const Matrix& b, bool accumulate, const Matrix& c);
 
 }  // namespace unroll::detail

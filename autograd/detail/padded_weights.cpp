@@ -1,16 +1,15 @@
 #include <unroll/autograd/detail/padded_weights.h>
+#include <unroll/autograd/detail/recording.h>
 
 #include <algorithm>
-
-#include <unroll/autograd/detail/recording.h>
 
 namespace unroll::detail {
 namespace {
 constinit thread_local PaddedWeights* kept_without_tape = nullptr;
 }
 
-// A parameter, or what is met for the second time. An address may come again for another tensor, whose copy
-// is then made one use too early: of no consequence.
+// A parameter, or what is met for the second time. An address may come again for another tensor,
+// whose copy is then made one use too early: of no consequence.
 bool PaddedWeights::is_used_often(const Tensor& W) {
   const Header* h = W.header();
   if (h->is(Header::leaf) || std::find(met_.begin(), met_.end(), h) != met_.end()) return true;

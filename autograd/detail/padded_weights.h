@@ -1,19 +1,20 @@
 #pragma once
 
-#include <vector>
-
 #include <unroll/autograd/detail/matrix_product.h>
 #include <unroll/autograd/tensor.h>
 
+#include <vector>
+
 namespace unroll::detail {
 
-// Copies of weights whose rows lie a power of two apart. All rows of such a matrix fall on the same few lines
-// of the first-level cache, which halves the speed of a product (measured on AVX2: 45 against 93 GFLOP/s for
-// [32, 256]·[256, 1024]). A copy with some room behind each row is made once and used at every time step.
+// Copies of weights whose rows lie a power of two apart. All rows of such a matrix fall on the same
+// few lines of the first-level cache, which halves the speed of a product (measured on AVX2: 45
+// against 93 GFLOP/s for [32, 256]·[256, 1024]). A copy with some room behind each row is made once
+// and used at every time step.
 class PaddedWeights {
  public:
-  // W as a matrix, from a copy where that pays for a product with `rows` rows. A copy is kept of what is
-  // used often; `multiply` itself sees to what is used once.
+  // W as a matrix, from a copy where that pays for a product with `rows` rows. A copy is kept of
+  // what is used often; `multiply` itself sees to what is used once.
   Matrix matrix_of(const Tensor& W, Index rows, Tensor& hold);
   void clear() {
     copies_.clear();
@@ -32,7 +33,8 @@ class PaddedWeights {
   std::vector<const Header*> met_;  // used once so far; only compared with
 };
 
-// Where this thread keeps its copies now: with its tape, or for as long as a KeepWeights lives; null: nowhere.
+// Where this thread keeps its copies now: with its tape, or for as long as a KeepWeights lives;
+// null: nowhere.
 PaddedWeights* current_padded_weights();
 
 // Keeps copies until the end of the block, for a loop over time without a tape.

@@ -1,13 +1,12 @@
 #include <unroll/autograd/detail/recording.h>
+#include <unroll/autograd/operation.h>
+#include <unroll/autograd/pool.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
 #include <mutex>
-
-#include <unroll/autograd/operation.h>
-#include <unroll/autograd/pool.h>
 
 namespace unroll::detail {
 
@@ -57,7 +56,8 @@ std::size_t hash_of(const Header* x) {
 const std::uint32_t* Recording::inputs_of(const Node& n) const {
   std::size_t extents = 0;
   for (std::uint32_t k = 0; k < n.outputs; ++k) extents += values[n.first_output + k].rank;
-  return reinterpret_cast<const std::uint32_t*>(n.payload + n.attribute_bytes + 8 * (n.saved + extents));
+  return reinterpret_cast<const std::uint32_t*>(n.payload + n.attribute_bytes +
+                                                8 * (n.saved + extents));
 }
 
 std::span<const Index> Recording::extents_of(std::uint32_t value) const {
@@ -97,7 +97,8 @@ std::byte* Recording::push(const Operation* operation, std::span<const std::uint
   const std::size_t attributes = (attribute_bytes + 7) & ~std::size_t{7};
   std::size_t extents = 0;
   for (const Header* out : outputs) extents += out->rank;
-  const std::size_t bytes = (attributes + 8 * (saved.size() + extents) + 4 * inputs.size() + 7) & ~std::size_t{7};
+  const std::size_t bytes =
+      (attributes + 8 * (saved.size() + extents) + 4 * inputs.size() + 7) & ~std::size_t{7};
   std::byte* payload = arena(bytes);
 
   auto* saved_at = reinterpret_cast<Header**>(payload + attributes);
@@ -111,9 +112,13 @@ std::byte* Recording::push(const Operation* operation, std::span<const std::uint
   for (std::size_t k = 0; k < outputs.size(); ++k) {
     Header* out = outputs[k];
     for (std::uint8_t i = 0; i < out->rank; ++i) *extents_at++ = out->extents()[i];
-    values.push_back({.origin = node, .uses = 0, .rank = static_cast<std::uint8_t>(out->rank & 15U), .is_leaf = 0,
-                      .dtype = static_cast<std::uint8_t>(static_cast<std::uint8_t>(out->dtype) & 7U),
-                      .output = static_cast<std::uint8_t>(k)});
+    values.push_back(
+        {.origin = node,
+         .uses = 0,
+         .rank = static_cast<std::uint8_t>(out->rank & 15U),
+         .is_leaf = 0,
+         .dtype = static_cast<std::uint8_t>(static_cast<std::uint8_t>(out->dtype) & 7U),
+         .output = static_cast<std::uint8_t>(k)});
     out->tape = serial;
     out->value = first + static_cast<std::uint32_t>(k);
   }
@@ -122,8 +127,11 @@ std::byte* Recording::push(const Operation* operation, std::span<const std::uint
     if (input != no_value && values[input].uses != 0xffff) ++values[input].uses;
     *inputs_at++ = input;
   }
-  nodes.push_back({.operation = operation, .payload = payload, .first_output = first,
-                   .inputs = static_cast<std::uint32_t>(inputs.size()), .label = label_,
+  nodes.push_back({.operation = operation,
+                   .payload = payload,
+                   .first_output = first,
+                   .inputs = static_cast<std::uint32_t>(inputs.size()),
+                   .label = label_,
                    .attribute_bytes = static_cast<std::uint16_t>(attributes),
                    .saved = static_cast<std::uint8_t>(saved.size()),
                    .outputs = static_cast<std::uint8_t>(outputs.size())});
@@ -168,11 +176,18 @@ std::uint32_t Recording::add_leaf(Header* x, bool constant) {
   std::uint32_t value = no_value;
   if (!constant) {
     value = static_cast<std::uint32_t>(values.size());
-    values.push_back({.origin = index, .uses = 0, .rank = static_cast<std::uint8_t>(x->rank & 15U), .is_leaf = 1,
-                      .dtype = static_cast<std::uint8_t>(static_cast<std::uint8_t>(x->dtype) & 7U), .output = 0});
+    values.push_back({.origin = index,
+                      .uses = 0,
+                      .rank = static_cast<std::uint8_t>(x->rank & 15U),
+                      .is_leaf = 1,
+                      .dtype = static_cast<std::uint8_t>(static_cast<std::uint8_t>(x->dtype) & 7U),
+                      .output = 0});
   }
-  leaves.push_back({.header = x, .value = value, .version = x->block()->version,
-                    .extents_at = static_cast<std::uint32_t>(leaf_extents_.size()), .info = leaf_info(*x)});
+  leaves.push_back({.header = x,
+                    .value = value,
+                    .version = x->block()->version,
+                    .extents_at = static_cast<std::uint32_t>(leaf_extents_.size()),
+                    .info = leaf_info(*x)});
   leaf_extents_.insert(leaf_extents_.end(), x->extents(), x->extents() + x->rank);
   retain(x);
   const std::size_t mask = leaf_table_.size() - 1;
@@ -195,7 +210,8 @@ void Recording::grow_table() {
 
 void Recording::check_versions(std::string_view operation) const {
   for (const Leaf& leaf : leaves)
-    if (leaf.header != nullptr && leaf.version != leaf.header->block()->version) fail_changed(*leaf.header, operation);
+    if (leaf.header != nullptr && leaf.version != leaf.header->block()->version)
+      fail_changed(*leaf.header, operation);
 }
 
 void Recording::fail_changed(const Header& x, std::string_view operation) const {
@@ -205,7 +221,8 @@ void Recording::fail_changed(const Header& x, std::string_view operation) const 
     if (info->changed_at >= 0) who += " " + std::to_string(info->changed_at);
     who += ")";
   }
-  fail_nowhere(operation, {.given = who + " after this tape read it", .needed = "its old value",
+  fail_nowhere(operation, {.given = who + " after this tape read it",
+                           .needed = "its old value",
                            .hint = "call backward before step, or open a new Tape"});
 }
 
@@ -216,11 +233,14 @@ void Recording::fail_foreign(const Header& x, std::string_view operation) const 
   const std::string what = describe(handle);
   static_cast<void>(handle.surrender());
   bool outer_tape = false;
-  for (const Recording* r = outer; r != nullptr; r = r->outer) outer_tape = outer_tape || r->serial == x.tape;
+  for (const Recording* r = outer; r != nullptr; r = r->outer)
+    outer_tape = outer_tape || r->serial == x.tape;
   if (outer_tape)
-    fail(operation, {.given = what + " belongs to an outer tape", .needed = "a value of the innermost tape or without history",
+    fail(operation, {.given = what + " belongs to an outer tape",
+                     .needed = "a value of the innermost tape or without history",
                      .hint = "detach(x), or compute under one tape"});
-  fail(operation, {.given = what + " belongs to a tape that has ended" + (origin.empty() ? "" : " (made at " + origin + ")"),
+  fail(operation, {.given = what + " belongs to a tape that has ended" +
+                            (origin.empty() ? "" : " (made at " + origin + ")"),
                    .needed = "a value without history",
                    .hint = "state = detach(out.state) at the end of each window"});
 }
@@ -244,7 +264,8 @@ void Recording::release_history() {
 
 void Recording::release_payloads() {
   release_history();
-  for (std::byte* chunk : chunks_) pool_give(chunk, static_cast<std::uint8_t>(*reinterpret_cast<std::uint64_t*>(chunk)));
+  for (std::byte* chunk : chunks_)
+    pool_give(chunk, static_cast<std::uint8_t>(*reinterpret_cast<std::uint64_t*>(chunk)));
   chunks_.clear();
   cursor_ = chunk_end_ = nullptr;
 }
@@ -333,7 +354,8 @@ void check_not_elsewhere(const Header& x, std::string_view operation) {
   {
     const std::lock_guard lock(live.mutex);
     const auto found = live.by_serial.find(x.tape);
-    elsewhere = found != live.by_serial.end() && found->second->thread != std::this_thread::get_id();
+    elsewhere =
+        found != live.by_serial.end() && found->second->thread != std::this_thread::get_id();
   }
   if (elsewhere)
     fail(operation, {.given = "an operand is being recorded by a tape on another thread",

@@ -1,16 +1,16 @@
 #pragma once
 
+#include <unroll/autograd/detail/padded_weights.h>
+#include <unroll/autograd/leaf.h>
+#include <unroll/autograd/scope.h>
+#include <unroll/autograd/tensor.h>
+
 #include <memory>
 #include <span>
 #include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
-
-#include <unroll/autograd/detail/padded_weights.h>
-#include <unroll/autograd/leaf.h>
-#include <unroll/autograd/scope.h>
-#include <unroll/autograd/tensor.h>
 
 namespace unroll {
 struct Operation;
@@ -25,7 +25,7 @@ struct Node {
   std::byte* payload;
   std::uint32_t first_output;  // index of a value
   std::uint32_t inputs;
-  std::uint32_t label;         // index of a Label
+  std::uint32_t label;  // index of a Label
   std::uint16_t attribute_bytes;
   std::uint8_t saved;
   std::uint8_t outputs;
@@ -39,15 +39,15 @@ struct Value {
   std::uint8_t rank : 4;
   std::uint8_t is_leaf : 1;
   std::uint8_t dtype : 3;
-  std::uint8_t output;   // which output of the node
+  std::uint8_t output;  // which output of the node
 };
 static_assert(sizeof(Value) == 8);
 
 struct Leaf {
-  Header* header;            // held until the tape is closed, then null
-  std::uint32_t value;       // no_value: a frozen leaf, a constant
-  std::uint32_t version;     // when first read on this tape
-  std::uint32_t extents_at;  // into the leaves' extents
+  Header* header;                  // held until the tape is closed, then null
+  std::uint32_t value;             // no_value: a frozen leaf, a constant
+  std::uint32_t version;           // when first read on this tape
+  std::uint32_t extents_at;        // into the leaves' extents
   std::shared_ptr<LeafInfo> info;  // null: watched
 };
 
@@ -82,8 +82,8 @@ class Recording {
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
 
-  // The value x has on this tape, no_value for a constant. A leaf is entered at its first use. Throws
-  // for a history on another tape, and for a leaf that was changed since it was first read.
+  // The value x has on this tape, no_value for a constant. A leaf is entered at its first use.
+  // Throws for a history on another tape, and for a leaf that was changed since it was first read.
   std::uint32_t history(Header* x, const char* operation) {
     if (x->tape == serial) return x->value;
     if (x->is(Header::leaf)) return leaf_value(x, operation);
@@ -92,8 +92,9 @@ class Recording {
   }
 
   // Appends a node and gives its outputs their history. Returns its attributes, to be filled.
-  std::byte* push(const Operation* operation, std::span<const std::uint32_t> inputs, std::span<Header* const> saved,
-                  std::size_t attribute_bytes, std::span<Header* const> outputs);
+  std::byte* push(const Operation* operation, std::span<const std::uint32_t> inputs,
+                  std::span<Header* const> saved, std::size_t attribute_bytes,
+                  std::span<Header* const> outputs);
 
   std::uint32_t add_leaf(Header* x, bool constant);  // watch() and first uses
   void check_versions(std::string_view operation) const;
@@ -104,11 +105,15 @@ class Recording {
   void release_payloads();  // and the structure's shapes
   void clear_for_reuse();
 
-  Header** saved_of(const Node& n) const { return reinterpret_cast<Header**>(n.payload + n.attribute_bytes); }
+  Header** saved_of(const Node& n) const {
+    return reinterpret_cast<Header**>(n.payload + n.attribute_bytes);
+  }
   const std::uint32_t* inputs_of(const Node& n) const;
   std::span<const Index> extents_of(std::uint32_t value) const;
   Shape shape_of(std::uint32_t value) const { return Shape(extents_of(value)); }
-  DType dtype_of_value(std::uint32_t value) const { return static_cast<DType>(values[value].dtype); }
+  DType dtype_of_value(std::uint32_t value) const {
+    return static_cast<DType>(values[value].dtype);
+  }
   const Label& label_of(const Node& n) const { return labels[n.label]; }
 
  private:
@@ -119,7 +124,8 @@ class Recording {
   void relabel();
   void grow_table();
 
-  std::vector<std::uint32_t> leaf_table_;  // open addressing on the header's address; index + 1 of a leaf
+  std::vector<std::uint32_t>
+      leaf_table_;  // open addressing on the header's address; index + 1 of a leaf
   std::vector<Index> leaf_extents_;
   std::vector<std::byte*> chunks_;
   std::byte* cursor_ = nullptr;
@@ -153,7 +159,8 @@ class RecordingOff {
 
 // Opens and ends recordings; arrays are used again, the last ended one stays readable for messages.
 Recording* begin_recording();
-void close_recording(Recording& recording);  // records no more; its tensors are values on every thread
+void close_recording(
+    Recording& recording);  // records no more; its tensors are values on every thread
 void end_recording(Recording* recording) noexcept;
 void end_recording(Recording* recording, Recording* innermost) noexcept;  // one out of order
 

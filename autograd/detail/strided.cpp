@@ -45,7 +45,8 @@ void walk(const Walk& w, Index axis, Index from, Index to, const Inner& inner) {
     inner(from, to, w.extents[at], w.from[at], w.to[at]);
     return;
   }
-  for (Index i = 0; i < w.extents[at]; ++i) walk(w, axis + 1, from + i * w.from[at], to + i * w.to[at], inner);
+  for (Index i = 0; i < w.extents[at]; ++i)
+    walk(w, axis + 1, from + i * w.from[at], to + i * w.to[at], inner);
 }
 
 template <bool Add, class T>

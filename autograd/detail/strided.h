@@ -13,7 +13,8 @@ struct Layout {
 Layout dense_layout(const Shape& shape);
 Layout storage_layout(const Tensor& x);
 
-// to = from, or to += from; same shape and dtype, any strides in both. Elements of `to` must not overlap.
+// to = from, or to += from; same shape and dtype, any strides in both. Elements of `to` must not
+// overlap.
 void copy_elements(const Tensor& from, const Tensor& to);
 void add_elements(const Tensor& from, const Tensor& to);
 void fill_elements(const Tensor& to, double value);

@@ -1,8 +1,7 @@
 #include <unroll/autograd/detail/view_layout.h>
+#include <unroll/autograd/operation.h>
 
 #include <algorithm>
-
-#include <unroll/autograd/operation.h>
 
 namespace unroll::detail {
 

@@ -7,8 +7,9 @@ namespace unroll::detail {
 
 // Attributes of a view's node, followed by Index parent_strides[rank] and, unless the parent is the
 // root, root_strides[rank]. The root is the nearest value under a view that is not itself a view.
-// Layouts are counted in the row-major elements of the tensor they refer to, whatever its storage, so
-// that they hold for a gradient of any strides. Several outputs are equal pieces, `step` elements apart.
+// Layouts are counted in the row-major elements of the tensor they refer to, whatever its storage,
+// so that they hold for a gradient of any strides. Several outputs are equal pieces, `step`
+// elements apart.
 struct ViewAttributes {
   std::uint32_t root = no_value;
   std::uint8_t rank = 0;

@@ -1,72 +1,87 @@
 #include <unroll/autograd/ops/activations.h>
-
-#include <numbers>
-
 #include <unroll/autograd/ops/check_rows.h>
 #include <unroll/autograd/pointwise.h>
+
+#include <numbers>
 
 namespace unroll {
 namespace {
 
 using check::unary;
 
-const Pointwise exp_op{{.name = "exp", .check = [] { return unary(exp); }, .formula = "eˣ; dx = dy y"},
-                       [](auto x) { return exp(x); }};
-const Pointwise log_op{
-    {.name = "log", .check = [] { return unary(log, {.low = 0.3, .high = 4}); }, .formula = "log x; dx = dy / x"},
-    [](auto x) { return log(x); }};
-const Pointwise sqrt_op{
-    {.name = "sqrt", .check = [] { return unary(sqrt, {.low = 0.3, .high = 4}); }, .formula = "√x; dx = dy / 2y"},
-    [](auto x) { return sqrt(x); }};
-const Pointwise square_op{{.name = "square", .check = [] { return unary(square); }, .formula = "x²; dx = 2 x dy"},
-                          [](auto x) { return x * x; }};
-const Pointwise abs_op{
-    {.name = "abs", .check = [] { return unary(abs, {.avoid = {0}}); }, .formula = "|x|; dx = sign(x) dy, 0 at 0"},
-    [](auto x) { return abs(x); }};
-const Pointwise tanh_op{{.name = "tanh", .check = [] { return unary(tanh); }, .formula = "tanh x; dx = dy (1 - y²)"},
-                        [](auto x) { return tanh(x); }};
-const Pointwise sigmoid_op{
-    {.name = "sigmoid", .check = [] { return unary(sigmoid); }, .formula = "1 / (1 + e⁻ˣ); dx = dy y (1 - y)"},
-    [](auto x) { return sigmoid(x); }};
+const Pointwise exp_op{
+    {.name = "exp", .check = [] { return unary(exp); }, .formula = "eˣ; dx = dy y"},
+    [](auto x) { return exp(x); }};
+const Pointwise log_op{{.name = "log",
+                        .check = [] { return unary(log, {.low = 0.3, .high = 4}); },
+                        .formula = "log x; dx = dy / x"},
+                       [](auto x) { return log(x); }};
+const Pointwise sqrt_op{{.name = "sqrt",
+                         .check = [] { return unary(sqrt, {.low = 0.3, .high = 4}); },
+                         .formula = "√x; dx = dy / 2y"},
+                        [](auto x) { return sqrt(x); }};
+const Pointwise square_op{
+    {.name = "square", .check = [] { return unary(square); }, .formula = "x²; dx = 2 x dy"},
+    [](auto x) { return x * x; }};
+const Pointwise abs_op{{.name = "abs",
+                        .check = [] { return unary(abs, {.avoid = {0}}); },
+                        .formula = "|x|; dx = sign(x) dy, 0 at 0"},
+                       [](auto x) { return abs(x); }};
+const Pointwise tanh_op{
+    {.name = "tanh", .check = [] { return unary(tanh); }, .formula = "tanh x; dx = dy (1 - y²)"},
+    [](auto x) { return tanh(x); }};
+const Pointwise sigmoid_op{{.name = "sigmoid",
+                            .check = [] { return unary(sigmoid); },
+                            .formula = "1 / (1 + e⁻ˣ); dx = dy y (1 - y)"},
+                           [](auto x) { return sigmoid(x); }};
 const Pointwise log_sigmoid_op{{.name = "log_sigmoid",
                                 .check = [] { return unary(log_sigmoid); },
                                 .formula = "-softplus(-x); dx = dy sigmoid(-x)"},
                                [](auto x) { return -softplus(-x); }};
-const Pointwise softplus_op{
-    {.name = "softplus", .check = [] { return unary(softplus); }, .formula = "log(1 + eˣ); dx = dy sigmoid(x)"},
-    [](auto x) { return softplus(x); }};
+const Pointwise softplus_op{{.name = "softplus",
+                             .check = [] { return unary(softplus); },
+                             .formula = "log(1 + eˣ); dx = dy sigmoid(x)"},
+                            [](auto x) { return softplus(x); }};
 const Pointwise softsign_op{{.name = "softsign",
                              .check = [] { return unary(softsign, {.avoid = {0}}); },
                              .formula = "x / (1 + |x|); dx = dy / (1 + |x|)²"},
                             [](auto x) { return x / (1.0 + abs(x)); }};
 const Pointwise relu_op{
-    {.name = "relu", .check = [] { return unary(relu, {.avoid = {0}}); }, .formula = "max(x, 0); derivative 0 at 0"},
+    {.name = "relu",
+     .check = [] { return unary(relu, {.avoid = {0}}); },
+     .formula = "max(x, 0); derivative 0 at 0"},
     [](auto x) { return where(x > 0.0, x, where(x <= 0.0, 0.0, x)); }};  // NaN stays NaN
-const Pointwise silu_op{{.name = "silu", .check = [] { return unary(silu); }, .formula = "x sigmoid(x)"},
-                        [](auto x) { return x * sigmoid(x); }};
-const Pointwise gelu_op{{.name = "gelu", .check = [] { return unary(gelu); }, .formula = "x Φ(x)"}, [](auto x) {
-                          return 0.5 * x * (1.0 + erf(x * (1.0 / std::numbers::sqrt2)));
-                        }};
+const Pointwise silu_op{
+    {.name = "silu", .check = [] { return unary(silu); }, .formula = "x sigmoid(x)"},
+    [](auto x) { return x * sigmoid(x); }};
+const Pointwise gelu_op{
+    {.name = "gelu", .check = [] { return unary(gelu); }, .formula = "x Φ(x)"},
+    [](auto x) { return 0.5 * x * (1.0 + erf(x * (1.0 / std::numbers::sqrt2))); }};
 const Pointwise selu_op{
-    {.name = "selu", .check = [] { return unary(selu, {.avoid = {0}}); }, .formula = "λ elu(x, α)"}, [](auto x) {
+    {.name = "selu", .check = [] { return unary(selu, {.avoid = {0}}); }, .formula = "λ elu(x, α)"},
+    [](auto x) {
       constexpr double scale = 1.0507009873554804934193349852946;
       constexpr double alpha = 1.6732632423543772848170429916717;
       return scale * where(x > 0.0, x, alpha * expm1(x));
     }};
 
-constexpr auto leaky = [](double slope) { return [slope](auto x) { return where(x > 0.0, x, slope * x); }; };
-const Pointwise leaky_relu_op{{.name = "leaky_relu",
-                               .check = [] { return unary([](auto& x) { return leaky_relu(x, 0.1); }, {.avoid = {0}}); },
-                               .formula = "x > 0 ? x : slope x; derivative slope at 0"},
-                              leaky(0.01)};
+constexpr auto leaky = [](double slope) {
+  return [slope](auto x) { return where(x > 0.0, x, slope * x); };
+};
+const Pointwise leaky_relu_op{
+    {.name = "leaky_relu",
+     .check = [] { return unary([](auto& x) { return leaky_relu(x, 0.1); }, {.avoid = {0}}); },
+     .formula = "x > 0 ? x : slope x; derivative slope at 0"},
+    leaky(0.01)};
 
 constexpr auto exponential_linear = [](double alpha) {
   return [alpha](auto x) { return where(x > 0.0, x, alpha * expm1(x)); };
 };
-const Pointwise elu_op{{.name = "elu",
-                        .check = [] { return unary([](auto& x) { return elu(x, 1.3); }, {.avoid = {0}}); },
-                        .formula = "x > 0 ? x : α (eˣ - 1); derivative α at 0"},
-                       exponential_linear(1)};
+const Pointwise elu_op{
+    {.name = "elu",
+     .check = [] { return unary([](auto& x) { return elu(x, 1.3); }, {.avoid = {0}}); },
+     .formula = "x > 0 ? x : α (eˣ - 1); derivative α at 0"},
+    exponential_linear(1)};
 
 }  // namespace
 

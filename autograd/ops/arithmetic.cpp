@@ -1,5 +1,4 @@
 #include <unroll/autograd/ops/arithmetic.h>
-
 #include <unroll/autograd/ops/check_rows.h>
 #include <unroll/autograd/pointwise.h>
 
@@ -9,22 +8,27 @@ namespace {
 using check::binary;
 using check::unary;
 
-const Pointwise add_op{
-    {.name = "add", .check = [] { return binary([](auto& x, auto& y) { return x + y; }); }, .formula = "x + y"},
-    [](auto x, auto y) { return x + y; }};
-const Pointwise sub_op{
-    {.name = "sub", .check = [] { return binary([](auto& x, auto& y) { return x - y; }); }, .formula = "x - y"},
-    [](auto x, auto y) { return x - y; }};
-const Pointwise mul_op{
-    {.name = "mul", .check = [] { return binary([](auto& x, auto& y) { return x * y; }); }, .formula = "x y"},
-    [](auto x, auto y) { return x * y; }};
+const Pointwise add_op{{.name = "add",
+                        .check = [] { return binary([](auto& x, auto& y) { return x + y; }); },
+                        .formula = "x + y"},
+                       [](auto x, auto y) { return x + y; }};
+const Pointwise sub_op{{.name = "sub",
+                        .check = [] { return binary([](auto& x, auto& y) { return x - y; }); },
+                        .formula = "x - y"},
+                       [](auto x, auto y) { return x - y; }};
+const Pointwise mul_op{{.name = "mul",
+                        .check = [] { return binary([](auto& x, auto& y) { return x * y; }); },
+                        .formula = "x y"},
+                       [](auto x, auto y) { return x * y; }};
 const Pointwise div_op{
     {.name = "div",
-     .check = [] { return binary([](auto& x, auto& y) { return x / y; }, {}, {.low = 0.5, .high = 3}); },
+     .check =
+         [] { return binary([](auto& x, auto& y) { return x / y; }, {}, {.low = 0.5, .high = 3}); },
      .formula = "x / y"},
     [](auto x, auto y) { return x / y; }};
-const Pointwise neg_op{{.name = "neg", .check = [] { return unary([](auto& x) { return -x; }); }, .formula = "-x"},
-                       [](auto x) { return -x; }};
+const Pointwise neg_op{
+    {.name = "neg", .check = [] { return unary([](auto& x) { return -x; }); }, .formula = "-x"},
+    [](auto x) { return -x; }};
 
 // Forms with a number, which is captured. One function each: the number is no operand and no node.
 constexpr auto plus_number = [](double k) { return [k](auto x) { return x + k; }; };
@@ -45,10 +49,11 @@ const Pointwise number_minus_op{{.name = "number_minus",
                                  .check = [] { return unary([](auto& x) { return 1.5 - x; }); },
                                  .formula = "k - x"},
                                 number_minus(0)};
-const Pointwise number_over_op{{.name = "number_over",
-                                .check = [] { return unary([](auto& x) { return 1.5 / x; }, {.low = 0.5, .high = 3}); },
-                                .formula = "k / x"},
-                               number_over(1)};
+const Pointwise number_over_op{
+    {.name = "number_over",
+     .check = [] { return unary([](auto& x) { return 1.5 / x; }, {.low = 0.5, .high = 3}); },
+     .formula = "k / x"},
+    number_over(1)};
 const Pointwise over_number_op{{.name = "over_number",
                                 .check = [] { return unary([](auto& x) { return x / 3.0; }); },
                                 .formula = "x / k"},

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <concepts>
-
 #include <unroll/autograd/tensor.h>
 
-// Arithmetic, element by element, over f32 or f64 of one dtype; shapes broadcast. A number takes the
-// dtype of the tensor beside it. `*` is elementwise; a matrix product is spelled matmul.
+#include <concepts>
+
+// Arithmetic, element by element, over f32 or f64 of one dtype; shapes broadcast. A number takes
+// the dtype of the tensor beside it. `*` is elementwise; a matrix product is spelled matmul.
 namespace unroll {
 
 Tensor operator+(const Tensor& x, const Tensor& y);

@@ -4,15 +4,20 @@
 namespace unroll {
 namespace {
 
-const RegisteredOperation to_op{{.name = "to",
-                                 .derivative = [](Backward& b) {
-                                   if (const Tensor g = b.upstream(); g.defined()) b.add(0, g.to(b.attributes<DType>()));
-                                 },
-                                 .check = [] {
-                                   return Check{.cases = {{.name = "same dtype", .inputs = {{.shape = {2, 3}}},
-                                                           .call = [](std::span<const Tensor> in) { return in[0].to(f64); }}}};
-                                 },
-                                 .formula = "the same values in another dtype"}};
+const RegisteredOperation to_op{
+    {.name = "to",
+     .derivative =
+         [](Backward& b) {
+           if (const Tensor g = b.upstream(); g.defined()) b.add(0, g.to(b.attributes<DType>()));
+         },
+     .check =
+         [] {
+           return Check{
+               .cases = {{.name = "same dtype",
+                          .inputs = {{.shape = {2, 3}}},
+                          .call = [](std::span<const Tensor> in) { return in[0].to(f64); }}}};
+         },
+     .formula = "the same values in another dtype"}};
 
 }  // namespace
 
@@ -23,7 +28,8 @@ Tensor Tensor::to(DType wanted) const {
   Tensor y = detail::empty(shape(), wanted);
   visit(own, [&]<class From>(From) {
     visit(wanted, [&]<class To>(To) {
-      for (Index i = 0; i < y.size(); ++i) detail::data<To>(y)[i] = static_cast<To>(detail::data<From>(from)[i]);
+      for (Index i = 0; i < y.size(); ++i)
+        detail::data<To>(y)[i] = static_cast<To>(detail::data<From>(from)[i]);
     });
   });
   if (!is_floating(own) || !is_floating(wanted)) return y;

@@ -1,17 +1,17 @@
-#include <unroll/autograd/ops/dropout.h>
-
-#include <cmath>
-
 #include <unroll/autograd/ops/arithmetic.h>
+#include <unroll/autograd/ops/dropout.h>
 #include <unroll/autograd/parallel.h>
 #include <unroll/autograd/rng.h>
 #include <unroll/autograd/tape.h>
+
+#include <cmath>
 
 namespace unroll {
 
 Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
   if (!(rate >= 0 && rate < 1))
-    fail("dropout", {.given = "rate " + std::to_string(rate), .needed = "0 <= rate < 1", .hint = {}});
+    fail("dropout",
+         {.given = "rate " + std::to_string(rate), .needed = "0 <= rate < 1", .hint = {}});
   const Rng stream = detail::next_random_stream();
   Tensor mask = detail::empty(shape, dtype);
   const auto limit = static_cast<std::uint32_t>(std::min(std::ldexp(rate, 32), 4294967295.0));
@@ -22,7 +22,8 @@ Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
     constexpr Index task = 1 << 14;
     detail::parallel_for(mask.size(), task, [&](Index begin, Index end) {
       for (Index i = begin; i < end; i += 4) {
-        const auto bits = detail::philox(stream.key, static_cast<std::uint64_t>(i / 4), stream.counter);
+        const auto bits =
+            detail::philox(stream.key, static_cast<std::uint64_t>(i / 4), stream.counter);
         for (Index k = 0; k < std::min<Index>(4, end - i); ++k)
           to[i + k] = bits[static_cast<std::size_t>(k)] < limit ? T(0) : kept;
       }
@@ -35,7 +36,8 @@ Tensor dropout(const Tensor& x, double rate) {
   detail::require_floating("dropout", "x", x);
   if (!is_training() || rate == 0) {
     if (!(rate >= 0 && rate < 1))
-      fail("dropout", {.given = "rate " + std::to_string(rate), .needed = "0 <= rate < 1", .hint = {}});
+      fail("dropout",
+           {.given = "rate " + std::to_string(rate), .needed = "0 <= rate < 1", .hint = {}});
     return x;
   }
   return x * dropout_mask(x.shape(), rate, x.dtype());

@@ -4,12 +4,12 @@
 
 namespace unroll {
 
-// A mask of 0 with probability `rate`, else 1 / (1 - rate), from the tape's next random stream (without a
-// tape from default_rng()). The bits of a row depend on its number in the batch alone.
+// A mask of 0 with probability `rate`, else 1 / (1 - rate), from the tape's next random stream
+// (without a tape from default_rng()). The bits of a row depend on its number in the batch alone.
 Tensor dropout_mask(const Shape& shape, double rate, DType dtype);
 
-// x times such a mask where dropout acts on this thread (is_training()); else, and at rate 0, x itself.
-// Srivastava et al. 2014.
+// x times such a mask where dropout acts on this thread (is_training()); else, and at rate 0, x
+// itself. Srivastava et al. 2014.
 Tensor dropout(const Tensor& x, double rate);
 
 }  // namespace unroll

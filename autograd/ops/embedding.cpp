@@ -1,11 +1,10 @@
-#include <unroll/autograd/ops/embedding.h>
-
-#include <cstring>
-
 #include <unroll/autograd/backward.h>
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/ops/embedding.h>
 #include <unroll/autograd/ops/flat.h>
+
+#include <cstring>
 
 namespace unroll {
 namespace {
@@ -14,29 +13,39 @@ Tensor place_rows(const Tensor& rows, const Tensor& ids, const Shape& table);
 
 const RegisteredOperation embedding_op{
     {.name = "embedding",
-     .derivative = [](Backward& b) {
-       const Tensor g = b.upstream();
-       if (!g.defined() || !b.needs(0)) return;
-       if (b.differentiable())
-         b.add(0, place_rows(g, b.saved(0), b.input_shape(0)));
-       else
-         b.add_rows(0, b.saved(0), g);
-     },
-     .check = [] {
-       return Check{.cases = {{.name = "", .inputs = {{.shape = {5, 3}}, {.shape = {2, 4}, .ids = 5}},
-                               .call = [](std::span<const Tensor> in) { return embedding(in[0], in[1]); }}}};
-     },
+     .derivative =
+         [](Backward& b) {
+           const Tensor g = b.upstream();
+           if (!g.defined() || !b.needs(0)) return;
+           if (b.differentiable())
+             b.add(0, place_rows(g, b.saved(0), b.input_shape(0)));
+           else
+             b.add_rows(0, b.saved(0), g);
+         },
+     .check =
+         [] {
+           return Check{.cases = {{.name = "",
+                                   .inputs = {{.shape = {5, 3}}, {.shape = {2, 4}, .ids = 5}},
+                                   .call = [](std::span<const Tensor> in) {
+                                     return embedding(in[0], in[1]);
+                                   }}}};
+         },
      .formula = "rows of a table"}};
 
 const RegisteredOperation place_rows_op{
     {.name = "place_rows",
-     .derivative = [](Backward& b) {
-       if (const Tensor g = b.upstream(); g.defined()) b.add(0, embedding(g, b.saved(0)));
-     },
-     .check = [] {
-       return Check{.cases = {{.name = "", .inputs = {{.shape = {4, 3}}},
-                               .call = [](std::span<const Tensor> in) { return place_rows(in[0], tensor({1, 0, 1, 4}), {5, 3}); }}}};
-     },
+     .derivative =
+         [](Backward& b) {
+           if (const Tensor g = b.upstream(); g.defined()) b.add(0, embedding(g, b.saved(0)));
+         },
+     .check =
+         [] {
+           return Check{.cases = {{.name = "",
+                                   .inputs = {{.shape = {4, 3}}},
+                                   .call = [](std::span<const Tensor> in) {
+                                     return place_rows(in[0], tensor({1, 0, 1, 4}), {5, 3});
+                                   }}}};
+         },
      .formula = "a table of zeros with rows added"}};
 
 Tensor place_rows(const Tensor& rows, const Tensor& ids, const Shape& table) {
@@ -62,7 +71,8 @@ Tensor embedding(const Tensor& table, const Tensor& ids) {
   detail::require_defined("embedding", "ids", ids);
   if (table.rank() != 2 || ids.dtype() != i64)
     fail("embedding", {.given = "table " + describe(table) + " and ids " + describe(ids),
-                       .needed = "a table [count, size] and ids in i64", .hint = "tensor({1, 2}) is i64"});
+                       .needed = "a table [count, size] and ids in i64",
+                       .hint = "tensor({1, 2}) is i64"});
   const Tensor rows = detail::dense_copy(table);
   const Tensor at = detail::dense_copy(ids);
   const Index count = table.size(0);
@@ -73,9 +83,11 @@ Tensor embedding(const Tensor& table, const Tensor& ids) {
   const auto list = at.span<Index>();
   for (std::size_t i = 0; i < list.size(); ++i, to += bytes) {
     if (list[i] < 0 || list[i] >= count)
-      fail("embedding", {.given = "id " + std::to_string(list[i]) + " at " + detail::index_text(static_cast<Index>(i), ids.shape()),
+      fail("embedding", {.given = "id " + std::to_string(list[i]) + " at " +
+                                  detail::index_text(static_cast<Index>(i), ids.shape()),
                          .needed = "0 … " + std::to_string(count - 1),
-                         .hint = "the table has " + std::to_string(count) + " rows; is the vocabulary of the data that of the model?"});
+                         .hint = "the table has " + std::to_string(count) +
+                                 " rows; is the vocabulary of the data that of the model?"});
     std::memcpy(to, rows.header()->data + static_cast<std::size_t>(list[i]) * bytes, bytes);
   }
   return detail::record(embedding_op, {&table}, y, {&at});

@@ -4,8 +4,8 @@
 
 namespace unroll {
 
-// Rows of a table [count, size] at ids (i64, any shape) → [ids..., size]. The table's gradient is kept as
-// rows where only lookups use it. Throws for an id outside 0 … count - 1.
+// Rows of a table [count, size] at ids (i64, any shape) → [ids..., size]. The table's gradient is
+// kept as rows where only lookups use it. Throws for an id outside 0 … count - 1.
 Tensor embedding(const Tensor& table, const Tensor& ids);
 
 }  // namespace unroll

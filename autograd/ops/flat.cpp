@@ -1,32 +1,42 @@
-#include <unroll/autograd/ops/flat.h>
-
 #include <unroll/autograd/backward.h>
 #include <unroll/autograd/create.h>
+#include <unroll/autograd/ops/flat.h>
 
 namespace unroll {
 namespace {
 
 CheckCase flat_case(const Shape& shape, std::function<Tensor(const Tensor&)> f) {
-  return {.name = "", .inputs = {{.shape = shape}}, .call = [f = std::move(f)](std::span<const Tensor> in) { return f(in[0]); }};
+  return {.name = "",
+          .inputs = {{.shape = shape}},
+          .call = [f = std::move(f)](std::span<const Tensor> in) { return f(in[0]); }};
 }
 
 const RegisteredOperation gather_flat_op{
     {.name = "gather_flat",
-     .derivative = [](Backward& b) {
-       if (const Tensor g = b.upstream(); g.defined()) b.add(0, scatter_flat(g, b.saved(0), b.input_shape(0)));
-     },
-     .check = [] {
-       return Check{.cases = {flat_case({3, 4}, [](const Tensor& x) { return gather_flat(x, tensor({5, 0, 5})); })}};
-     },
+     .derivative =
+         [](Backward& b) {
+           if (const Tensor g = b.upstream(); g.defined())
+             b.add(0, scatter_flat(g, b.saved(0), b.input_shape(0)));
+         },
+     .check =
+         [] {
+           return Check{.cases = {flat_case({3, 4}, [](const Tensor& x) {
+                          return gather_flat(x, tensor({5, 0, 5}));
+                        })}};
+         },
      .formula = "x at positions"}};
 const RegisteredOperation scatter_flat_op{
     {.name = "scatter_flat",
-     .derivative = [](Backward& b) {
-       if (const Tensor g = b.upstream(); g.defined()) b.add(0, gather_flat(g, b.saved(0)));
-     },
-     .check = [] {
-       return Check{.cases = {flat_case({3}, [](const Tensor& x) { return scatter_flat(x, tensor({5, 0, 5}), {2, 4}); })}};
-     },
+     .derivative =
+         [](Backward& b) {
+           if (const Tensor g = b.upstream(); g.defined()) b.add(0, gather_flat(g, b.saved(0)));
+         },
+     .check =
+         [] {
+           return Check{.cases = {flat_case({3}, [](const Tensor& x) {
+                          return scatter_flat(x, tensor({5, 0, 5}), {2, 4});
+                        })}};
+         },
      .formula = "zeros with x added at positions"}};
 
 }  // namespace

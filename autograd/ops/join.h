@@ -1,9 +1,9 @@
 #pragma once
 
+#include <unroll/autograd/tensor.h>
+
 #include <initializer_list>
 #include <span>
-
-#include <unroll/autograd/tensor.h>
 
 namespace unroll {
 

@@ -1,8 +1,7 @@
-#include <unroll/autograd/ops/matmul.h>
-
 #include <unroll/autograd/backward.h>
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/matrix_product.h>
+#include <unroll/autograd/ops/matmul.h>
 #include <unroll/autograd/ops/reduce.h>
 #include <unroll/autograd/ops/views.h>
 
@@ -27,8 +26,8 @@ void product_derivative(Backward& b) {
   const Tensor W = b.saved(1);
   if (b.differentiable()) {
     const Tensor rows = contiguous(g);
-    if (b.needs(0)) b.add(0, matmul(rows, transpose(W, 0, 1)));                              // [M×K] = [M×N]·[K×N]ᵀ
-    if (b.needs(1)) b.add(1, matmul(transpose(flat(x), 0, 1), flat(rows)));                  // [K×N] = [M×K]ᵀ·[M×N]
+    if (b.needs(0)) b.add(0, matmul(rows, transpose(W, 0, 1)));  // [M×K] = [M×N]·[K×N]ᵀ
+    if (b.needs(1)) b.add(1, matmul(transpose(flat(x), 0, 1), flat(rows)));  // [K×N] = [M×K]ᵀ·[M×N]
     if (b.inputs() > 2) b.add(2, g);
     return;
   }
@@ -37,8 +36,9 @@ void product_derivative(Backward& b) {
     const detail::Destination to = b.destination(0);
     g = b.upstream();
     const Matrix gm = detail::as_matrix(g, hold_g);
-    detail::multiply(g.dtype(), gm, b.pass().tape().padded_weights.matrix_of(W, gm.rows, hold_W).transposed(), to.accumulate,
-                     detail::as_matrix(to.buffer, hold_to));  // [M×K] += [M×N]·[K×N]ᵀ
+    detail::multiply(
+        g.dtype(), gm, b.pass().tape().padded_weights.matrix_of(W, gm.rows, hold_W).transposed(),
+        to.accumulate, detail::as_matrix(to.buffer, hold_to));  // [M×K] += [M×N]·[K×N]ᵀ
   }
   if (b.needs(1)) {
     if (b.used_often(1)) {
@@ -56,29 +56,43 @@ void product_derivative(Backward& b) {
 }
 
 CheckCase product_case(std::string name, const Shape& x, const Shape& W) {
-  return {.name = std::move(name), .inputs = {{.shape = x}, {.shape = W}},
+  return {.name = std::move(name),
+          .inputs = {{.shape = x}, {.shape = W}},
           .call = [](std::span<const Tensor> in) { return matmul(in[0], in[1]); }};
 }
 
 const RegisteredOperation matmul_op{
-    {.name = "matmul", .derivative = product_derivative,
-     .check = [] {
-       return Check{.cases = {product_case("matrix", {3, 4}, {4, 2}), product_case("vector", {4}, {4, 2}),
-                              product_case("sequence", {2, 3, 4}, {4, 2}), product_case("square", {3, 3}, {3, 3}),
-                              product_case("one", {1, 1}, {1, 1}), product_case("no rows", {0, 4}, {4, 2}),
-                              product_case("no depth", {3, 0}, {0, 2})}};
-     },
+    {.name = "matmul",
+     .derivative = product_derivative,
+     .check =
+         [] {
+           return Check{.cases = {product_case("matrix", {3, 4}, {4, 2}),
+                                  product_case("vector", {4}, {4, 2}),
+                                  product_case("sequence", {2, 3, 4}, {4, 2}),
+                                  product_case("square", {3, 3}, {3, 3}),
+                                  product_case("one", {1, 1}, {1, 1}),
+                                  product_case("no rows", {0, 4}, {4, 2}),
+                                  product_case("no depth", {3, 0}, {0, 2})}};
+         },
      .formula = "x·W; dx = dy·Wᵀ, dW = xᵀ·dy"}};
 
 Check affine_check(const Shape& b) {
-  return {.cases = {{.name = "", .inputs = {{.shape = {2, 3, 4}}, {.shape = {4, 5}}, {.shape = b}},
-                     .call = [](std::span<const Tensor> in) { return affine(in[0], in[1], in[2]); }}}};
+  return {
+      .cases = {{.name = "",
+                 .inputs = {{.shape = {2, 3, 4}}, {.shape = {4, 5}}, {.shape = b}},
+                 .call = [](std::span<const Tensor> in) { return affine(in[0], in[1], in[2]); }}}};
 }
-const RegisteredOperation affine_op{{.name = "affine", .derivative = product_derivative,
+const RegisteredOperation affine_op{{.name = "affine",
+                                     .derivative = product_derivative,
                                      .check = [] { return affine_check({5}); },
                                      .formula = "x·W + b; db = Σ dy"}};
-const RegisteredOperation affine_sum_op{{.name = "affine_sum", .derivative = product_derivative, .flow = Flow::passes_third,
-                                         .check = [] { return affine_check({2, 3, 5}); },
+const RegisteredOperation affine_sum_op{{.name = "affine_sum",
+                                         .derivative = product_derivative,
+                                         .flow = Flow::passes_third,
+                                         .check =
+                                             [] {
+                                               return affine_check({2, 3, 5});
+                                             },
                                          .formula = "x·W + c, c of the result's shape; dc = dy"}};
 
 // Checks the operands and multiplies, onto what `y` holds if it is to be added to.
@@ -87,10 +101,12 @@ Shape product_shape(std::string_view operation, const Tensor& x, const Tensor& W
   detail::require_floating(operation, "W", W);
   detail::require_same_dtype(operation, x, W);
   if (x.rank() < 1 || W.rank() != 2)
-    fail(operation, {.given = "x " + describe(x) + " and W " + describe(W), .needed = "x [..., K] and W [K, N]", .hint = {}});
+    fail(operation, {.given = "x " + describe(x) + " and W " + describe(W),
+                     .needed = "x [..., K] and W [K, N]",
+                     .hint = {}});
   if (x.size(-1) != W.size(0))
-    fail(operation, {.given = "x " + describe(x) + " and W " + describe(W) + " disagree in " + std::to_string(x.size(-1)) +
-                              " and " + std::to_string(W.size(0)),
+    fail(operation, {.given = "x " + describe(x) + " and W " + describe(W) + " disagree in " +
+                              std::to_string(x.size(-1)) + " and " + std::to_string(W.size(0)),
                      .needed = "x [..., " + std::to_string(W.size(0)) + "]",
                      .hint = "options .input is " + std::to_string(W.size(0))});
   return x.shape().with(-1, W.size(1));
@@ -100,8 +116,10 @@ void product_into(const Tensor& x, const Tensor& W, bool accumulate, const Tenso
   Tensor hold_x, hold_W, hold_y;
   const Matrix xm = detail::as_matrix(x, hold_x);
   detail::PaddedWeights* const padded = detail::current_padded_weights();
-  const Matrix wm = padded != nullptr ? padded->matrix_of(W, xm.rows, hold_W) : detail::as_matrix_2d(W, hold_W);
-  detail::multiply(x.dtype(), xm, wm, accumulate, detail::as_matrix(y, hold_y));  // [M×N] = [M×K]·[K×N]
+  const Matrix wm =
+      padded != nullptr ? padded->matrix_of(W, xm.rows, hold_W) : detail::as_matrix_2d(W, hold_W);
+  detail::multiply(x.dtype(), xm, wm, accumulate,
+                   detail::as_matrix(y, hold_y));  // [M×N] = [M×K]·[K×N]
 }
 
 }  // namespace
@@ -110,8 +128,8 @@ Tensor matmul(const Tensor& x, const Tensor& W) {
   Tensor y = detail::empty(product_shape("matmul", x, W), x.dtype());
   if (x.rank() == 2 && detail::strides(x)[1] != 1 && x.size(1) != 1) {
     Tensor hold_x, hold_W, hold_y;
-    detail::multiply(x.dtype(), detail::as_matrix_2d(x, hold_x), detail::as_matrix_2d(W, hold_W), false,
-                     detail::as_matrix(y, hold_y));
+    detail::multiply(x.dtype(), detail::as_matrix_2d(x, hold_x), detail::as_matrix_2d(W, hold_W),
+                     false, detail::as_matrix(y, hold_y));
   } else {
     product_into(x, W, false, y);
   }
@@ -125,11 +143,17 @@ Tensor affine(const Tensor& x, const Tensor& W, const Tensor& b) {
   const bool bias = b.shape() == Shape{W.size(1)} && shape.rank() != 1;
   if (!bias && b.shape() != shape)
     fail("affine", {.given = "x " + describe(x) + ", W " + describe(W) + " and b " + describe(b),
-                    .needed = "b [" + std::to_string(W.size(1)) + "] or " + to_string(shape), .hint = {}});
+                    .needed = "b [" + std::to_string(W.size(1)) + "] or " + to_string(shape),
+                    .hint = {}});
   Tensor y = detail::empty(shape, x.dtype());
   std::array<Index, Shape::max_rank> still{};
   if (bias) still[static_cast<std::size_t>(shape.rank() - 1)] = detail::strides(b)[0];
-  detail::copy_elements(bias ? detail::make_view(*b.header(), shape.extents(), std::span<const Index>(still).first(static_cast<std::size_t>(shape.rank())), 0) : b, y);
+  detail::copy_elements(
+      bias ? detail::make_view(
+                 *b.header(), shape.extents(),
+                 std::span<const Index>(still).first(static_cast<std::size_t>(shape.rank())), 0)
+           : b,
+      y);
   product_into(x, W, true, y);
   return detail::record(bias ? affine_op : affine_sum_op, {&x, &W, &b}, y, {&x, &W});
 }

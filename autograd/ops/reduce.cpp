@@ -1,18 +1,17 @@
-#include <unroll/autograd/ops/reduce.h>
-
-#include <algorithm>
-#include <cmath>
-#include <limits>
-#include <numeric>
-
 #include <unroll/autograd/backward.h>
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/ops/activations.h>
 #include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/flat.h>
+#include <unroll/autograd/ops/reduce.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/autograd/parallel.h>
 #include <unroll/autograd/simd/packet.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
 
 #define UNROLL_SIMD_BODY <unroll/autograd/ops/reduce_kernels.h>
 #include <unroll/autograd/simd/for_each_isa.h>
@@ -38,7 +37,10 @@ Reduction plan(std::string_view operation, const Tensor& x, const Axes* axes, bo
   } else {
     for (const Index axis : axes->list()) {
       bool& gone = r.gone[static_cast<std::size_t>(normalize_axis(operation, axis, x.rank()))];
-      if (gone) fail(operation, {.given = "axis " + std::to_string(axis) + " twice", .needed = "each axis once", .hint = {}});
+      if (gone)
+        fail(operation, {.given = "axis " + std::to_string(axis) + " twice",
+                         .needed = "each axis once",
+                         .hint = {}});
       gone = true;
     }
   }
@@ -55,7 +57,8 @@ Reduction plan(std::string_view operation, const Tensor& x, const Axes* axes, bo
   return r;
 }
 
-// x as [outer, count, inner] with the reduced axes in the middle; a copy where they are not neighbours.
+// x as [outer, count, inner] with the reduced axes in the middle; a copy where they are not
+// neighbours.
 struct Block {
   Tensor hold;
   Index outer = 1, count = 1, inner = 1;
@@ -71,10 +74,12 @@ Block block_of(const Tensor& x, const Reduction& r) {
     last = i;
   }
   bool neighbours = true;
-  for (Index i = first; i <= last; ++i) neighbours = neighbours && (r.gone[static_cast<std::size_t>(i)] || x.size(i) == 1);
+  for (Index i = first; i <= last; ++i)
+    neighbours = neighbours && (r.gone[static_cast<std::size_t>(i)] || x.size(i) == 1);
   if (neighbours) {
     b.hold = detail::dense_copy(x);
-    for (Index i = 0; i < x.rank(); ++i) (i < first ? b.outer : i <= last ? b.count : b.inner) *= x.size(i);
+    for (Index i = 0; i < x.rank(); ++i)
+      (i < first ? b.outer : i <= last ? b.count : b.inner) *= x.size(i);
     return b;
   }
   std::array<Index, Shape::max_rank> extents{}, strides{};
@@ -86,30 +91,36 @@ Block block_of(const Tensor& x, const Reduction& r) {
       extents[at] = x.size(i);
       strides[at++] = detail::strides(x)[static_cast<std::size_t>(i)];
     }
-  b.hold = detail::dense_copy(detail::make_view(*x.header(), {extents.data(), at}, {strides.data(), at}, 0));
+  b.hold = detail::dense_copy(
+      detail::make_view(*x.header(), {extents.data(), at}, {strides.data(), at}, 0));
   return b;
 }
 
 template <class T>
 void sum_block(const Block& b, double scale, T* y) {
   const T* x = detail::data<T>(b.hold);
-  const auto add_row = simd::dispatch(simd::baseline::add_row<T>, simd::avx2::add_row<T>, simd::avx512::add_row<T>);
-  const auto add_columns =
-      simd::dispatch(simd::baseline::add_columns<T>, simd::avx2::add_columns<T>, simd::avx512::add_columns<T>);
+  const auto add_row =
+      simd::dispatch(simd::baseline::add_row<T>, simd::avx2::add_row<T>, simd::avx512::add_row<T>);
+  const auto add_columns = simd::dispatch(simd::baseline::add_columns<T>,
+                                          simd::avx2::add_columns<T>, simd::avx512::add_columns<T>);
   if (b.inner == 1 && b.outer == 1) {
     // One long row: fixed pieces, then the pieces.
-    std::vector<double> pieces(static_cast<std::size_t>((b.count + task_elements - 1) / task_elements));
+    std::vector<double> pieces(
+        static_cast<std::size_t>((b.count + task_elements - 1) / task_elements));
     detail::parallel_for(b.count, task_elements, [&](Index begin, Index end) {
       for (Index at = begin; at < end; at += task_elements)
-        pieces[static_cast<std::size_t>(at / task_elements)] = add_row(x + at, std::min(task_elements, end - at));
+        pieces[static_cast<std::size_t>(at / task_elements)] =
+            add_row(x + at, std::min(task_elements, end - at));
     });
     *y = static_cast<T>(scale * std::accumulate(pieces.begin(), pieces.end(), 0.0));
     return;
   }
   if (b.inner == 1) {
-    detail::parallel_for(b.outer, std::max<Index>(1, task_elements / std::max<Index>(1, b.count)), [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) y[i] = static_cast<T>(scale * add_row(x + i * b.count, b.count));
-    });
+    detail::parallel_for(b.outer, std::max<Index>(1, task_elements / std::max<Index>(1, b.count)),
+                         [&](Index begin, Index end) {
+                           for (Index i = begin; i < end; ++i)
+                             y[i] = static_cast<T>(scale * add_row(x + i * b.count, b.count));
+                         });
     return;
   }
   // Columns: fixed stretches of rows, each with sums of its own, then the stretches in order.
@@ -119,14 +130,15 @@ void sum_block(const Block& b, double scale, T* y) {
   detail::parallel_for(b.outer * stretches, 1, [&](Index begin, Index end) {
     for (Index s = begin; s < end; ++s) {
       const Index row = s % stretches * stretch;
-      add_columns(x + (s / stretches * b.count + row) * b.inner, std::min(stretch, b.count - row), b.inner, b.inner,
-                  sums.data() + s * b.inner);
+      add_columns(x + (s / stretches * b.count + row) * b.inner, std::min(stretch, b.count - row),
+                  b.inner, b.inner, sums.data() + s * b.inner);
     }
   });
   for (Index o = 0; o < b.outer; ++o)
     for (Index c = 0; c < b.inner; ++c) {
       double total = 0;
-      for (Index s = 0; s < stretches; ++s) total += sums[static_cast<std::size_t>((o * stretches + s) * b.inner + c)];
+      for (Index s = 0; s < stretches; ++s)
+        total += sums[static_cast<std::size_t>((o * stretches + s) * b.inner + c)];
       y[o * b.inner + c] = static_cast<T>(scale * total);
     }
 }
@@ -145,8 +157,10 @@ Tensor reduce_sum(const Tensor& x, const Reduction& r, const Shape& shape, doubl
 Check reduce_check(Tensor (*f)(const Tensor&, const Axes&, const ReduceOptions&), bool spaced) {
   Check check;
   const auto row = [&](std::string name, const Shape& shape, const Axes& axes, bool keepdim) {
-    check.cases.push_back({.name = std::move(name), .inputs = {{.shape = shape, .spaced = spaced}},
-                           .call = [=](std::span<const Tensor> in) { return f(in[0], axes, {.keepdim = keepdim}); }});
+    check.cases.push_back(
+        {.name = std::move(name),
+         .inputs = {{.shape = shape, .spaced = spaced}},
+         .call = [=](std::span<const Tensor> in) { return f(in[0], axes, {.keepdim = keepdim}); }});
   };
   row("last axis", {3, 4}, -1, false);
   row("first axis", {3, 4}, 0, true);
@@ -170,34 +184,49 @@ void spread_gradient(Backward& b) {
   b.add(0, expand(reshape(scaled, a.kept), b.input_shape(0)));
 }
 
-const RegisteredOperation sum_op{{.name = "sum", .derivative = spread_gradient,
-                                  .check = [] { return reduce_check(sum, false); }, .formula = "Σ x; dx = dy"}};
-const RegisteredOperation mean_op{{.name = "mean", .derivative = spread_gradient,
-                                   .check = [] { return reduce_check(mean, false); }, .formula = "Σ x / n; dx = dy / n"}};
-const RegisteredOperation sum_to_op{{.name = "sum_to", .derivative = [](Backward& b) {
-                                       if (const Tensor g = b.upstream(); g.defined()) b.add(0, expand(g, b.input_shape(0)));
-                                     },
-                                     .check = [] {
-                                       Check check;
-                                       check.cases.push_back({.name = "", .inputs = {{.shape = {2, 3, 4}}}, .call = [](std::span<const Tensor> in) {
-                                                                return sum_to(in[0], {3, 1});
-                                                              }});
-                                       return check;
-                                     },
+const RegisteredOperation sum_op{{.name = "sum",
+                                  .derivative = spread_gradient,
+                                  .check = [] { return reduce_check(sum, false); },
+                                  .formula = "Σ x; dx = dy"}};
+const RegisteredOperation mean_op{{.name = "mean",
+                                   .derivative = spread_gradient,
+                                   .check = [] { return reduce_check(mean, false); },
+                                   .formula = "Σ x / n; dx = dy / n"}};
+const RegisteredOperation sum_to_op{{.name = "sum_to",
+                                     .derivative =
+                                         [](Backward& b) {
+                                           if (const Tensor g = b.upstream(); g.defined())
+                                             b.add(0, expand(g, b.input_shape(0)));
+                                         },
+                                     .check =
+                                         [] {
+                                           Check check;
+                                           check.cases.push_back(
+                                               {.name = "",
+                                                .inputs = {{.shape = {2, 3, 4}}},
+                                                .call = [](std::span<const Tensor> in) {
+                                                  return sum_to(in[0], {3, 1});
+                                                }});
+                                           return check;
+                                         },
                                      .formula = "Σ over broadcast axes; dx = dy"}};
 
 // The gradient goes to the position that was found; positions count x in row-major order.
-const RegisteredOperation max_op{{.name = "max", .derivative = [](Backward& b) {
-                                    if (const Tensor g = b.upstream(); g.defined())
-                                      b.add(0, scatter_flat(g, b.saved(0), b.input_shape(0)));
-                                  },
+const RegisteredOperation max_op{{.name = "max",
+                                  .derivative =
+                                      [](Backward& b) {
+                                        if (const Tensor g = b.upstream(); g.defined())
+                                          b.add(0, scatter_flat(g, b.saved(0), b.input_shape(0)));
+                                      },
                                   .check = [] { return reduce_check(max, true); },
                                   .formula = "max x; dx = dy at the first largest"}};
 
 // Row-major position in x of the first largest element (or the first NaN) for every result.
 Tensor largest_positions(std::string_view operation, const Tensor& x, const Reduction& r) {
   if (r.count == 0)
-    fail(operation, {.given = "x " + describe(x) + " over no elements", .needed = "at least one element", .hint = {}});
+    fail(operation, {.given = "x " + describe(x) + " over no elements",
+                     .needed = "at least one element",
+                     .hint = {}});
   // The positions themselves go through the same change of axes as x.
   const Block b = block_of(x, r);
   const Block at = block_of(reshape(arange(x.size()), x.shape()), r);
@@ -222,13 +251,16 @@ Tensor largest_positions(std::string_view operation, const Tensor& x, const Redu
 
 Tensor sum_over(const Tensor& x, const Axes* axes, bool keepdim) {
   const Reduction r = plan("sum", x, axes, keepdim);
-  return detail::record(sum_op, {&x}, reduce_sum(x, r, r.result, 1), {}, Spread{.kept = r.kept, .scale = 1});
+  return detail::record(sum_op, {&x}, reduce_sum(x, r, r.result, 1), {},
+                        Spread{.kept = r.kept, .scale = 1});
 }
 
 Tensor mean_over(const Tensor& x, const Axes* axes, bool keepdim) {
   const Reduction r = plan("mean", x, axes, keepdim);
-  const double scale = r.count == 0 ? std::numeric_limits<double>::quiet_NaN() : 1.0 / static_cast<double>(r.count);
-  return detail::record(mean_op, {&x}, reduce_sum(x, r, r.result, scale), {}, Spread{.kept = r.kept, .scale = scale});
+  const double scale =
+      r.count == 0 ? std::numeric_limits<double>::quiet_NaN() : 1.0 / static_cast<double>(r.count);
+  return detail::record(mean_op, {&x}, reduce_sum(x, r, r.result, scale), {},
+                        Spread{.kept = r.kept, .scale = scale});
 }
 
 Tensor max_over(const Tensor& x, const Axes* axes, bool keepdim) {
@@ -240,11 +272,17 @@ Tensor max_over(const Tensor& x, const Axes* axes, bool keepdim) {
 }  // namespace
 
 Tensor sum(const Tensor& x) { return sum_over(x, nullptr, false); }
-Tensor sum(const Tensor& x, const Axes& axes, const ReduceOptions& options) { return sum_over(x, &axes, options.keepdim); }
+Tensor sum(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  return sum_over(x, &axes, options.keepdim);
+}
 Tensor mean(const Tensor& x) { return mean_over(x, nullptr, false); }
-Tensor mean(const Tensor& x, const Axes& axes, const ReduceOptions& options) { return mean_over(x, &axes, options.keepdim); }
+Tensor mean(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  return mean_over(x, &axes, options.keepdim);
+}
 Tensor max(const Tensor& x) { return max_over(x, nullptr, false); }
-Tensor max(const Tensor& x, const Axes& axes, const ReduceOptions& options) { return max_over(x, &axes, options.keepdim); }
+Tensor max(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
+  return max_over(x, &axes, options.keepdim);
+}
 
 Tensor argmax(const Tensor& x, Index axis) {
   const Axes axes(axis);
@@ -263,7 +301,9 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   Shape wider;
   if (!broadcast(x.shape(), shape, wider) || wider != x.shape())
-    fail("sum_to", {.given = "x " + describe(x) + " to " + to_string(shape), .needed = "a shape that stretches to that of x", .hint = {}});
+    fail("sum_to", {.given = "x " + describe(x) + " to " + to_string(shape),
+                    .needed = "a shape that stretches to that of x",
+                    .hint = {}});
   Reduction r;
   const Index shift = x.rank() - shape.rank();
   for (Index i = 0; i < x.rank(); ++i)

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <unroll/autograd/tensor.h>
+
 #include <initializer_list>
 #include <vector>
-
-#include <unroll/autograd/tensor.h>
 
 namespace unroll {
 
@@ -28,7 +28,8 @@ Tensor sum(const Tensor& x, const Axes& axes, const ReduceOptions& options = {})
 // Σ x / n. Of nothing: NaN.
 Tensor mean(const Tensor& x);
 Tensor mean(const Tensor& x, const Axes& axes, const ReduceOptions& options = {});
-// The largest element; NaN where there is one. Of equals, the first gets the gradient. Throws for none.
+// The largest element; NaN where there is one. Of equals, the first gets the gradient. Throws for
+// none.
 Tensor max(const Tensor& x);
 Tensor max(const Tensor& x, const Axes& axes, const ReduceOptions& options = {});
 // Position of the largest element along an axis, in i64; the first of equals; no gradient.

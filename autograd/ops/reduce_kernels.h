@@ -17,7 +17,8 @@ double add_row(const T* x, Index n) {
   for (; i + 8 <= n; i += 8)
     for (int k = 0; k < 8; ++k) lanes[k] += static_cast<double>(x[i + k]);
   for (int k = 0; i < n; ++i, ++k) lanes[k] += static_cast<double>(x[i]);
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+         ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
 }  // namespace

@@ -1,16 +1,15 @@
-#include <unroll/autograd/ops/softmax.h>
-
-#include <cmath>
-#include <limits>
-
 #include <unroll/autograd/backward.h>
 #include <unroll/autograd/ops/activations.h>
 #include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/reduce.h>
+#include <unroll/autograd/ops/softmax.h>
 #include <unroll/autograd/ops/softmax_rows.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/autograd/parallel.h>
 #include <unroll/autograd/simd/packet.h>
+
+#include <cmath>
+#include <limits>
 
 #define UNROLL_SIMD_BODY <unroll/autograd/ops/softmax_kernels.h>
 #include <unroll/autograd/simd/for_each_isa.h>
@@ -20,10 +19,11 @@ namespace detail {
 
 template <class T>
 const SoftmaxRows<T>& softmax_rows() {
-  static constexpr SoftmaxRows<T> baseline{simd::baseline::row_max<T>, simd::baseline::row_exp_sum<T>,
-                                           simd::baseline::row_exp<T>, simd::baseline::row_add_exp<T>};
-  static constexpr SoftmaxRows<T> avx2{simd::avx2::row_max<T>, simd::avx2::row_exp_sum<T>, simd::avx2::row_exp<T>,
-                                       simd::avx2::row_add_exp<T>};
+  static constexpr SoftmaxRows<T> baseline{
+      simd::baseline::row_max<T>, simd::baseline::row_exp_sum<T>, simd::baseline::row_exp<T>,
+      simd::baseline::row_add_exp<T>};
+  static constexpr SoftmaxRows<T> avx2{simd::avx2::row_max<T>, simd::avx2::row_exp_sum<T>,
+                                       simd::avx2::row_exp<T>, simd::avx2::row_add_exp<T>};
   static constexpr SoftmaxRows<T> avx512{simd::avx512::row_max<T>, simd::avx512::row_exp_sum<T>,
                                          simd::avx512::row_exp<T>, simd::avx512::row_add_exp<T>};
   return simd::dispatch(baseline, avx2, avx512);
@@ -74,26 +74,31 @@ Tensor each_row(const Tensor& x, const Row& row) {
 Check softmax_check(Tensor (*f)(const Tensor&, Index)) {
   Check check;
   for (const Index axis : {-1, 0, 1})
-    check.cases.push_back({.name = "axis " + std::to_string(axis), .inputs = {{.shape = {2, 3, 4}}},
+    check.cases.push_back({.name = "axis " + std::to_string(axis),
+                           .inputs = {{.shape = {2, 3, 4}}},
                            .call = [=](std::span<const Tensor> in) { return f(in[0], axis); }});
   return check;
 }
 
-const RegisteredOperation softmax_op{{.name = "softmax",
-                                      .derivative = [](Backward& b) {
-                                        const Tensor dy = b.upstream();
-                                        if (!dy.defined()) return;
-                                        const Tensor weighted = b.saved(0) * dy;
-                                        b.add(0, weighted - b.saved(0) * sum(weighted, -1, {.keepdim = true}));
-                                      },
-                                      .check = [] { return softmax_check(softmax); },
-                                      .formula = "eˣ / Σ eˣ; dx = y (dy - Σ y dy)"}};
+const RegisteredOperation softmax_op{
+    {.name = "softmax",
+     .derivative =
+         [](Backward& b) {
+           const Tensor dy = b.upstream();
+           if (!dy.defined()) return;
+           const Tensor weighted = b.saved(0) * dy;
+           b.add(0, weighted - b.saved(0) * sum(weighted, -1, {.keepdim = true}));
+         },
+     .check = [] { return softmax_check(softmax); },
+     .formula = "eˣ / Σ eˣ; dx = y (dy - Σ y dy)"}};
 const RegisteredOperation log_softmax_op{{.name = "log_softmax",
-                                          .derivative = [](Backward& b) {
-                                            const Tensor dy = b.upstream();
-                                            if (!dy.defined()) return;
-                                            b.add(0, dy - exp(b.saved(0)) * sum(dy, -1, {.keepdim = true}));
-                                          },
+                                          .derivative =
+                                              [](Backward& b) {
+                                                const Tensor dy = b.upstream();
+                                                if (!dy.defined()) return;
+                                                b.add(0, dy - exp(b.saved(0)) *
+                                                                  sum(dy, -1, {.keepdim = true}));
+                                              },
                                           .check = [] { return softmax_check(log_softmax); },
                                           .formula = "x - log Σ eˣ; dx = dy - eʸ Σ dy"}};
 
@@ -103,7 +108,8 @@ Tensor softmax_last(const Tensor& x) {
     if (s.log_sum == -std::numeric_limits<double>::infinity())
       std::fill_n(to, n, T(0));  // every element -inf: nothing to choose from
     else
-      detail::softmax_rows<T>().exp(from, n, static_cast<T>(s.shift), static_cast<T>(s.log_sum), T(1), to);
+      detail::softmax_rows<T>().exp(from, n, static_cast<T>(s.shift), static_cast<T>(s.log_sum),
+                                    T(1), to);
   });
   return detail::record(softmax_op, {&x}, y, {&y});
 }
@@ -120,6 +126,8 @@ Tensor log_softmax_last(const Tensor& x) {
 }  // namespace
 
 Tensor softmax(const Tensor& x, Index axis) { return on_axis("softmax", x, axis, softmax_last); }
-Tensor log_softmax(const Tensor& x, Index axis) { return on_axis("log_softmax", x, axis, log_softmax_last); }
+Tensor log_softmax(const Tensor& x, Index axis) {
+  return on_axis("log_softmax", x, axis, log_softmax_last);
+}
 
 }  // namespace unroll

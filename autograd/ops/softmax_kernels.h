@@ -14,7 +14,8 @@ template <class T>
     T values[width];
     lanes.store(values);
     largest = values[0];
-    for (Index k = 1; k < width; ++k) largest = values[k] > largest || values[k] != values[k] ? values[k] : largest;
+    for (Index k = 1; k < width; ++k)
+      largest = values[k] > largest || values[k] != values[k] ? values[k] : largest;
   }
   for (; i < n; ++i) largest = x[i] > largest || x[i] != x[i] ? x[i] : largest;
   return largest;
@@ -66,7 +67,8 @@ template <class T>
   Index i = 0;
   for (; i + width <= n; i += width)
     (Packet<T>::load(y + i) + f * exp((Packet<T>::load(x + i) - s) - l)).store(y + i);
-  if (i < n) (Packet<T>::load(y + i) + f * exp((Packet<T>::load(x + i) - s) - l)).store_first(y + i, n - i);
+  if (i < n)
+    (Packet<T>::load(y + i) + f * exp((Packet<T>::load(x + i) - s) - l)).store_first(y + i, n - i);
 }
 
 }  // namespace

@@ -4,7 +4,8 @@
 
 namespace unroll::detail {
 
-// Loops over one row, for the processor at hand. The row must be readable for 64 bytes past its end.
+// Loops over one row, for the processor at hand. The row must be readable for 64 bytes past its
+// end.
 template <class T>
 struct SoftmaxRows {
   T (*max)(const T* x, Index n);

@@ -1,21 +1,23 @@
 #pragma once
 
+#include <unroll/autograd/tensor.h>
+
 #include <array>
 #include <optional>
 
-#include <unroll/autograd/tensor.h>
-
-// Views: another shape on the same elements, without a copy. Any dtype. Axes may be counted from the end.
+// Views: another shape on the same elements, without a copy. Any dtype. Axes may be counted from
+// the end.
 namespace unroll {
 
-// [..., n, ...] → [..., ...]: the elements at one index of an axis; a negative index counts from the end.
+// [..., n, ...] → [..., ...]: the elements at one index of an axis; a negative index counts from
+// the end.
 Tensor select(const Tensor& x, Index axis, Index index);
 
 struct SliceOptions {
   Index axis = 0;
   Index from = 0;
   std::optional<Index> to = {};  // half-open; none: to the end; negative counts from the end
-  Index step = 1;           // > 0
+  Index step = 1;                // > 0
 };
 Tensor slice(const Tensor& x, const SliceOptions& options);
 
@@ -29,7 +31,8 @@ Tensor contiguous(const Tensor& x);
 
 namespace detail {
 void split_equal(const Tensor& x, Index axis, std::span<Tensor> pieces);
-void split_sizes(const Tensor& x, std::span<const Index> sizes, Index axis, std::span<Tensor> pieces);
+void split_sizes(const Tensor& x, std::span<const Index> sizes, Index axis,
+                 std::span<Tensor> pieces);
 }  // namespace detail
 
 // N equal pieces of an axis: auto [i, f, g, o] = split<4>(gates, -1);

@@ -1,6 +1,6 @@
-// A character model, trained by truncated back-propagation through time. On the first 90 % of Tiny Shakespeare
-// with --steps 2000 (2 layers of 128 LSTM cells, window 50, batch 50, rate 0.002) the validation loss is below
-// 1.66 nats a character; see the README for the figure that was measured.
+// A character model, trained by truncated back-propagation through time. On the first 90 % of Tiny
+// Shakespeare with --steps 2000 (2 layers of 128 LSTM cells, window 50, batch 50, rate 0.002) the
+// validation loss is below 1.66 nats a character; see the README for the figure that was measured.
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -16,13 +16,14 @@ using namespace unroll;
 
 namespace {
 
-// Mean loss over a text that was not learnt, the state carried from window to window. No tape: nothing is
-// recorded and no dropout acts.
+// Mean loss over a text that was not learnt, the state carried from window to window. No tape:
+// nothing is recorded and no dropout acts.
 template <class Model>
 double validate(const Model& model, const nn::Text& text, const RunOptions& o) {
   const Index longest = (text.size() - 1) / 2;
-  nn::Windows windows = text.windows({.batch = std::min(o.batch, std::max<Index>(1, longest / o.window)),
-                                      .steps = std::min(o.window, longest)});
+  nn::Windows windows =
+      text.windows({.batch = std::min(o.batch, std::max<Index>(1, longest / o.window)),
+                    .steps = std::min(o.window, longest)});
   typename Model::State state;
   double sum = 0;
   while (auto window = windows.next()) {
@@ -54,20 +55,27 @@ int run(const RunOptions& o) {
   std::filesystem::create_directories(out);
 
   seed(o.seed);
-  Model model({.vocab = corpus.text.vocabulary().size(), .hidden = o.hidden, .layers = o.layers, .dropout = o.dropout});
-  const std::string file = o.checkpoint.empty() ? (out / "char_lm.safetensors").string() : o.checkpoint;
+  Model model({.vocab = corpus.text.vocabulary().size(),
+               .hidden = o.hidden,
+               .layers = o.layers,
+               .dropout = o.dropout});
+  const std::string file =
+      o.checkpoint.empty() ? (out / "char_lm.safetensors").string() : o.checkpoint;
   if (!o.checkpoint.empty() && std::filesystem::exists(file)) {
     nn::load(model, file);
     std::printf("read %s\n", file.c_str());
   }
-  std::printf("%s: %lld characters, %lld distinct; %lld parameters, %lld threads\n", corpus.name.c_str(),
-              static_cast<long long>(corpus.text.size()), static_cast<long long>(corpus.text.vocabulary().size()),
-              static_cast<long long>(model.parameters().elements()), static_cast<long long>(threads()));
+  std::printf("%s: %lld characters, %lld distinct; %lld parameters, %lld threads\n",
+              corpus.name.c_str(), static_cast<long long>(corpus.text.size()),
+              static_cast<long long>(corpus.text.vocabulary().size()),
+              static_cast<long long>(model.parameters().elements()),
+              static_cast<long long>(threads()));
   draw_graph(model, train, out);
 
   nn::Windows windows = train.windows({.batch = o.batch, .steps = o.window});
   optim::Adam adam(model.parameters(), {.lr = o.learning_rate});
-  const auto schedule = optim::cosine({.lr = o.learning_rate, .steps = std::max<Index>(1, o.steps)});
+  const auto schedule =
+      optim::cosine({.lr = o.learning_rate, .steps = std::max<Index>(1, o.steps)});
   typename Model::State state;  // empty: zeros at first use
   std::ofstream curve(out / "loss.csv");
   curve << "step,train_nats,valid_nats\n";
@@ -100,26 +108,35 @@ int run(const RunOptions& o) {
     curve << step + 1 << ',' << loss_value << ',';
     if ((step + 1) % between == 0) curve << (valid_nats = validate(model, valid, o));
     curve << '\n';
-    progress.show(step + 1, smooth, valid_nats, static_cast<double>((step + 1) * o.batch * o.window));
+    progress.show(step + 1, smooth, valid_nats,
+                  static_cast<double>((step + 1) * o.batch * o.window));
   }
   progress.finish();
-  if (o.steps > 0) nn::save(model, file, {{"cell", o.cell}, {"vocabulary", corpus.text.vocabulary().escaped()}});
+  if (o.steps > 0)
+    nn::save(model, file, {{"cell", o.cell}, {"vocabulary", corpus.text.vocabulary().escaped()}});
   if (valid_nats < 0) valid_nats = validate(model, valid, o);
 
   Rng rng(o.seed);
   const std::string first = corpus.text.decode(tensor({train[0]}));
-  const std::string written = first + nn::generate(model, corpus.text, first, rng, {.length = o.sample, .temperature = o.temperature});
+  const std::string written =
+      first + nn::generate(model, corpus.text, first, rng,
+                           {.length = o.sample, .temperature = o.temperature});
   std::ofstream(out / "sample.txt") << written << '\n';
-  std::printf("\n%s\n\nvalidation: %.4f nats, %.4f bits a character\n", written.c_str(), valid_nats, valid_nats / std::log(2.0));
+  std::printf("\n%s\n\nvalidation: %.4f nats, %.4f bits a character\n", written.c_str(), valid_nats,
+              valid_nats / std::log(2.0));
   if (o.json) {
     const double characters = static_cast<double>(o.steps * o.batch * o.window);
-    const nlohmann::ordered_json line = {{"steps", o.steps}, {"train_nats", smooth}, {"valid_nats", valid_nats},
-                                         {"chars_per_second", training_seconds > 0 ? characters / training_seconds : 0.0},
-                                         {"parameters", model.parameters().elements()}};
+    const nlohmann::ordered_json line = {
+        {"steps", o.steps},
+        {"train_nats", smooth},
+        {"valid_nats", valid_nats},
+        {"chars_per_second", training_seconds > 0 ? characters / training_seconds : 0.0},
+        {"parameters", model.parameters().elements()}};
     std::printf("%s\n", line.dump().c_str());
   }
   const bool learnt = o.steps < 50 || smooth < untrained - 0.5;
-  if (!learnt) std::fprintf(stderr, "char_lm: the loss fell from %.3f to %.3f only\n", untrained, smooth);
+  if (!learnt)
+    std::fprintf(stderr, "char_lm: the loss fell from %.3f to %.3f only\n", untrained, smooth);
   return learnt ? 0 : 1;
 }
 

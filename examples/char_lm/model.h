@@ -17,11 +17,17 @@ struct CharModel : unroll::nn::Module {
 
   explicit CharModel(Options o) : options(o) {}
   const Options options;
-  unroll::nn::Child<unroll::nn::Embedding> embed{*this, "embed", {.count = options.vocab, .size = options.hidden}};
-  unroll::nn::Child<Layer> layer{*this, "layer", {.input = options.hidden, .hidden = options.hidden, .layers = options.layers,
-                                                  .dropout = options.dropout}};
+  unroll::nn::Child<unroll::nn::Embedding> embed{
+      *this, "embed", {.count = options.vocab, .size = options.hidden}};
+  unroll::nn::Child<Layer> layer{*this,
+                                 "layer",
+                                 {.input = options.hidden,
+                                  .hidden = options.hidden,
+                                  .layers = options.layers,
+                                  .dropout = options.dropout}};
   unroll::nn::Child<unroll::nn::Dropout> drop{*this, "drop", {.rate = options.dropout}};
-  unroll::nn::Child<unroll::nn::Linear> head{*this, "head", {.input = options.hidden, .output = options.vocab}};
+  unroll::nn::Child<unroll::nn::Linear> head{
+      *this, "head", {.input = options.hidden, .output = options.vocab}};
 
   Output operator()(const unroll::Tensor& ids, const State& state) const {  // ids i64 [T, B]
     auto out = layer(embed(ids), {.initial = state});

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <unroll/unroll.h>
+
 #include <cstdint>
 #include <string>
-
-#include <unroll/unroll.h>
 
 // What can be said on the command line.
 struct RunOptions {

@@ -1,9 +1,9 @@
 #include "progress.h"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <numbers>
+
+#include <unistd.h>
 
 Progress::Progress(unroll::Index steps) : steps_(steps), terminal_(isatty(STDOUT_FILENO) != 0) {}
 
@@ -22,18 +22,20 @@ void Progress::show(unroll::Index done, double train_nats, double valid_nats, do
   if (terminal_) {
     constexpr int width = 24;
     const int full = static_cast<int>(share * width);
-    line = "\r[" + std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(width - full), '.') + "] ";
+    line = "\r[" + std::string(static_cast<std::size_t>(full), '#') +
+           std::string(static_cast<std::size_t>(width - full), '.') + "] ";
   }
   char text[160];
-  std::snprintf(text, sizeof text, "step %lld/%lld  loss %.3f nats %.2f bits/char", static_cast<long long>(done),
-                static_cast<long long>(steps_), train_nats, train_nats / std::numbers::ln2);
+  std::snprintf(text, sizeof text, "step %lld/%lld  loss %.3f nats %.2f bits/char",
+                static_cast<long long>(done), static_cast<long long>(steps_), train_nats,
+                train_nats / std::numbers::ln2);
   line += text;
   if (valid_nats >= 0) {
     std::snprintf(text, sizeof text, "  valid %.3f", valid_nats);
     line += text;
   }
-  std::snprintf(text, sizeof text, "  %.0fk chars/s  %d:%02d left", characters / now / 1000, static_cast<int>(left) / 60,
-                static_cast<int>(left) % 60);
+  std::snprintf(text, sizeof text, "  %.0fk chars/s  %d:%02d left", characters / now / 1000,
+                static_cast<int>(left) / 60, static_cast<int>(left) % 60);
   line += text;
   line += terminal_ ? "\x1b[K" : "\n";
   std::fputs(line.c_str(), stdout);

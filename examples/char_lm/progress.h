@@ -1,9 +1,9 @@
 #pragma once
 
+#include <unroll/autograd/index.h>
+
 #include <chrono>
 #include <string>
-
-#include <unroll/autograd/index.h>
 
 // Shows how training goes: a bar on a terminal, a line now and then elsewhere.
 class Progress {

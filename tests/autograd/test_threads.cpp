@@ -38,7 +38,7 @@ void check_same_bits(const std::function<Results()>& compute) {
     BOOST_REQUIRE(together.size() == alone.size());
     for (std::size_t i = 0; i < alone.size(); ++i)
       BOOST_TEST_CONTEXT("result " << i << " on " << count << " threads")
-      BOOST_TEST(all_equal(together[i], alone[i]));
+    BOOST_TEST(all_equal(together[i], alone[i]));
   }
 }
 

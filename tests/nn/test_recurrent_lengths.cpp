@@ -153,9 +153,8 @@ BOOST_AUTO_TEST_CASE(what_comes_back_to_padding_is_dropped) {
   const auto expected = gradients(0);
   for (const double garbage : {nan, inf, 1e200}) {
     const auto found = gradients(garbage);
-    for (std::size_t i = 0; i < found.size(); ++i)
-      BOOST_TEST_CONTEXT(garbage << ", gradient " << i)
-      BOOST_TEST(all_equal(found[i], expected[i]));
+    for (std::size_t i = 0; i < found.size(); ++i) BOOST_TEST_CONTEXT(garbage << ", gradient " << i)
+    BOOST_TEST(all_equal(found[i], expected[i]));
   }
 }
 

@@ -1,9 +1,10 @@
-// The yardstick: what the layers of an LSTM cost with nothing around them. Products as the library makes them,
-// the fused pointwise kernels, weights padded once a call, gradients of weights as one product each.
-#include <memory>
-
+// The yardstick: what the layers of an LSTM cost with nothing around them. Products as the library
+// makes them, the fused pointwise kernels, weights padded once a call, gradients of weights as one
+// product each.
 #include <unroll/autograd/detail/matrix_product.h>
 #include <unroll/unroll.h>
+
+#include <memory>
 
 #include "cases.h"
 
@@ -29,14 +30,24 @@ struct Layer {
 
 class Bare {
  public:
-  explicit Bare(const Sizes& s) : s_(s), x_(uniform({s.steps * s.batch, s.input}, -1, 1)), up_(uniform({s.steps * s.batch, s.hidden}, -1, 1)) {
+  explicit Bare(const Sizes& s)
+      : s_(s),
+        x_(uniform({s.steps * s.batch, s.input}, -1, 1)),
+        up_(uniform({s.steps * s.batch, s.hidden}, -1, 1)) {
     for (Index l = 0; l < s.layers; ++l) {
       const Index input = l == 0 ? s.input : s.hidden;
       const Index n = s.steps * s.batch;
-      layers_.push_back({.Wx = uniform({input, 4 * s.hidden}, -0.1, 0.1), .Wh = uniform({s.hidden, 4 * s.hidden}, -0.1, 0.1),
-                         .b = zeros({4 * s.hidden}), .gates = zeros({n, 4 * s.hidden}), .dgates = zeros({n, 4 * s.hidden}),
-                         .h = zeros({n + s.batch, s.hidden}), .c = zeros({n + s.batch, s.hidden}), .dh = zeros({n, s.hidden}),
-                         .dWx = zeros({input, 4 * s.hidden}), .dWh = zeros({s.hidden, 4 * s.hidden}), .db = zeros({4 * s.hidden})});
+      layers_.push_back({.Wx = uniform({input, 4 * s.hidden}, -0.1, 0.1),
+                         .Wh = uniform({s.hidden, 4 * s.hidden}, -0.1, 0.1),
+                         .b = zeros({4 * s.hidden}),
+                         .gates = zeros({n, 4 * s.hidden}),
+                         .dgates = zeros({n, 4 * s.hidden}),
+                         .h = zeros({n + s.batch, s.hidden}),
+                         .c = zeros({n + s.batch, s.hidden}),
+                         .dh = zeros({n, s.hidden}),
+                         .dWx = zeros({input, 4 * s.hidden}),
+                         .dWh = zeros({s.hidden, 4 * s.hidden}),
+                         .db = zeros({4 * s.hidden})});
     }
     dc_ = zeros({s.batch, s.hidden});
   }
@@ -47,16 +58,20 @@ class Bare {
     for (Layer& l : layers_) {
       const Index n = s_.steps * s_.batch, H = s_.hidden, G = 4 * H;
       for (Index r = 0; r < n; ++r) std::copy_n(floats(l.b), G, floats(l.gates) + r * G);
-      unroll::detail::multiply(f32, matrix(in, n, input, input), matrix(floats(l.Wx), input, G, G), true, matrix(floats(l.gates), n, G, G));
+      unroll::detail::multiply(f32, matrix(in, n, input, input), matrix(floats(l.Wx), input, G, G),
+                               true, matrix(floats(l.gates), n, G, G));
       Tensor hold;
       const Matrix Wh = padded(l.Wh, hold);
       for (Index t = 0; t < s_.steps; ++t) {
         float* g = floats(l.gates) + t * s_.batch * G;
         float* h = floats(l.h) + t * s_.batch * H;
         float* c = floats(l.c) + t * s_.batch * H;
-        unroll::detail::multiply(f32, matrix(h, s_.batch, H, H), Wh, true, matrix(g, s_.batch, G, G));
-        const std::array<simd::PointwiseInput, 5> inputs{at(g, G), at(g + H, G), at(g + 2 * H, G), at(g + 3 * H, G), at(c, H)};
-        const std::array<simd::PointwiseOutput, 2> outputs{to(h + s_.batch * H, H, false), to(c + s_.batch * H, H, false)};
+        unroll::detail::multiply(f32, matrix(h, s_.batch, H, H), Wh, true,
+                                 matrix(g, s_.batch, G, G));
+        const std::array<simd::PointwiseInput, 5> inputs{at(g, G), at(g + H, G), at(g + 2 * H, G),
+                                                         at(g + 3 * H, G), at(c, H)};
+        const std::array<simd::PointwiseOutput, 2> outputs{to(h + s_.batch * H, H, false),
+                                                           to(c + s_.batch * H, H, false)};
         kernel_(nullptr, s_.batch, H, inputs.data(), outputs.data());
       }
       in = floats(l.h) + s_.batch * H;
@@ -76,24 +91,41 @@ class Bare {
         float* g = floats(l.gates) + t * s_.batch * G;
         float* d = floats(l.dgates) + t * s_.batch * G;
         float* dh = floats(l.dh) + t * s_.batch * H;
-        const std::array<simd::PointwiseInput, 7> inputs{at(g, G), at(g + H, G), at(g + 2 * H, G), at(g + 3 * H, G),
-                                                         at(floats(l.c) + t * s_.batch * H, H), at(dh, H), at(floats(dc_), H)};
-        const std::array<simd::PointwiseOutput, 5> outputs{to(d, G, false), to(d + H, G, false), to(d + 2 * H, G, false),
-                                                           to(d + 3 * H, G, false), to(floats(dc_), H, false)};
+        const std::array<simd::PointwiseInput, 7> inputs{at(g, G),
+                                                         at(g + H, G),
+                                                         at(g + 2 * H, G),
+                                                         at(g + 3 * H, G),
+                                                         at(floats(l.c) + t * s_.batch * H, H),
+                                                         at(dh, H),
+                                                         at(floats(dc_), H)};
+        const std::array<simd::PointwiseOutput, 5> outputs{
+            to(d, G, false), to(d + H, G, false), to(d + 2 * H, G, false), to(d + 3 * H, G, false),
+            to(floats(dc_), H, false)};
         gradient_(nullptr, s_.batch, H, inputs.data(), outputs.data());
-        if (t > 0) unroll::detail::multiply(f32, matrix(d, s_.batch, G, G), Wh, true, matrix(dh - s_.batch * H, s_.batch, H, H));
+        if (t > 0)
+          unroll::detail::multiply(f32, matrix(d, s_.batch, G, G), Wh, true,
+                                   matrix(dh - s_.batch * H, s_.batch, H, H));
       }
       const Index input = k == 0 ? s_.input : H;
       float* in = k == 0 ? floats(x_) : floats(layers_[k - 1].h) + s_.batch * H;
-      unroll::detail::multiply(f32, matrix(floats(l.h), n, H, H).transposed(), matrix(floats(l.dgates), n, G, G), false, matrix(floats(l.dWh), H, G, G));
-      unroll::detail::multiply(f32, matrix(in, n, input, input).transposed(), matrix(floats(l.dgates), n, G, G), false, matrix(floats(l.dWx), input, G, G));
+      unroll::detail::multiply(f32, matrix(floats(l.h), n, H, H).transposed(),
+                               matrix(floats(l.dgates), n, G, G), false,
+                               matrix(floats(l.dWh), H, G, G));
+      unroll::detail::multiply(f32, matrix(in, n, input, input).transposed(),
+                               matrix(floats(l.dgates), n, G, G), false,
+                               matrix(floats(l.dWx), input, G, G));
       l.db = sum(l.dgates, 0);
-      if (k > 0) unroll::detail::multiply(f32, matrix(floats(l.dgates), n, G, G), matrix(floats(l.Wx), input, G, G).transposed(), false, matrix(floats(layers_[k - 1].dh), n, H, H));
+      if (k > 0)
+        unroll::detail::multiply(f32, matrix(floats(l.dgates), n, G, G),
+                                 matrix(floats(l.Wx), input, G, G).transposed(), false,
+                                 matrix(floats(layers_[k - 1].dh), n, H, H));
     }
   }
 
  private:
-  static simd::PointwiseInput at(const float* data, Index stride) { return {reinterpret_cast<const std::byte*>(data), stride, 1}; }
+  static simd::PointwiseInput at(const float* data, Index stride) {
+    return {reinterpret_cast<const std::byte*>(data), stride, 1};
+  }
   static simd::PointwiseOutput to(float* data, Index stride, bool accumulate) {
     return {reinterpret_cast<std::byte*>(data), stride, accumulate, false};
   }

@@ -1,8 +1,8 @@
 #include "cases.h"
 
-#include <memory>
-
 #include <unroll/unroll.h>
+
+#include <memory>
 
 using namespace unroll;
 
@@ -36,11 +36,14 @@ struct UserLSTM : nn::Module {
 // A language model, or bare layers over dense input.
 template <class Layer>
 struct Net : nn::Module {
-  explicit Net(const Sizes& s) : sizes(s), layer({.input = s.input, .hidden = s.hidden, .layers = s.layers}) {
+  explicit Net(const Sizes& s)
+      : sizes(s), layer({.input = s.input, .hidden = s.hidden, .layers = s.layers}) {
     adopt(layer, "layer");
     if (s.vocab > 0) {
-      embed = std::make_unique<nn::Child<nn::Embedding>>(*this, "embed", nn::Embedding::Options{.count = s.vocab, .size = s.input});
-      head = std::make_unique<nn::Child<nn::Linear>>(*this, "head", nn::Linear::Options{.input = s.hidden, .output = s.vocab});
+      embed = std::make_unique<nn::Child<nn::Embedding>>(
+          *this, "embed", nn::Embedding::Options{.count = s.vocab, .size = s.input});
+      head = std::make_unique<nn::Child<nn::Linear>>(
+          *this, "head", nn::Linear::Options{.input = s.hidden, .output = s.vocab});
     }
   }
   Tensor operator()(const Tensor& x) const {
@@ -75,9 +78,11 @@ std::function<void()> step_of(const Sizes& s, bool train) {
   };
 }
 
-// The recurrent layers alone, for comparison with the bare loop: no embedding, head, clipping or update.
+// The recurrent layers alone, for comparison with the bare loop: no embedding, head, clipping or
+// update.
 std::function<void()> layers_of(const Sizes& s, bool train) {
-  auto lstm = std::make_shared<nn::LSTM>(nn::LSTM::Options{.input = s.input, .hidden = s.hidden, .layers = s.layers});
+  auto lstm = std::make_shared<nn::LSTM>(
+      nn::LSTM::Options{.input = s.input, .hidden = s.hidden, .layers = s.layers});
   const Tensor x = uniform({s.steps, s.batch, s.input}, -1, 1);
   if (!train) return [lstm, x] { (*lstm)(x); };
   const Tensor upstream = uniform({s.steps, s.batch, s.hidden}, -1, 1);
@@ -110,20 +115,26 @@ const std::vector<std::pair<std::string, Maker>>& registry() {
   static const auto all = [] {
     std::vector<std::pair<std::string, Maker>> made;
     const auto add = [&](std::string name, auto maker) {
-      made.emplace_back(name, [name, maker](bool train) { return Case{.name = name, .unit = "ms", .call = maker(train)}; });
+      made.emplace_back(name, [name, maker](bool train) {
+        return Case{.name = name, .unit = "ms", .call = maker(train)};
+      });
     };
     for (const Sizes& s : all_sizes()) {
       const std::string name = s.name;
       add("lstm/" + name, [s](bool train) { return step_of<nn::LSTM>(s, train); });
       add("gru/" + name, [s](bool train) { return step_of<nn::GRU>(s, train); });
       add("rnn/" + name, [s](bool train) { return step_of<nn::RNN>(s, train); });
-      add("user-lstm/" + name, [s](bool train) { return step_of<nn::Recurrent<UserLSTM>>(s, train); });
+      add("user-lstm/" + name,
+          [s](bool train) { return step_of<nn::Recurrent<UserLSTM>>(s, train); });
       add("layers/" + name, [s](bool train) { return layers_of(s, train); });
       add("bare/" + name, [s](bool train) { return bare_lstm(s, train); });
     }
     const auto add_chain = [&](const char* name, auto step) {
       made.emplace_back(name, [name, step](bool) {
-        return Case{.name = name, .unit = "ns", .per_call = static_cast<double>(chain_length), .call = chain_of(step)};
+        return Case{.name = name,
+                    .unit = "ns",
+                    .per_call = static_cast<double>(chain_length),
+                    .call = chain_of(step)};
       });
     };
     add_chain("tape/overhead", [](const Tensor& x, const Tensor&) { return x * 1.0000001; });
@@ -138,9 +149,9 @@ const std::vector<std::pair<std::string, Maker>>& registry() {
 
 const std::vector<Sizes>& all_sizes() {
   static const std::vector<Sizes> sizes = {
-      {"charlm-128", 1, 50, 32, 65, 128, 65},          {"charlm-256", 2, 64, 32, 256, 256, 65},
-      {"ptb-small", 2, 20, 20, 200, 200, 10'000},      {"ptb-medium", 2, 35, 20, 650, 650, 10'000},
-      {"lstm-512", 1, 100, 64, 512, 512, 0},           {"tiny-b1", 1, 100, 1, 32, 64, 0}};
+      {"charlm-128", 1, 50, 32, 65, 128, 65},     {"charlm-256", 2, 64, 32, 256, 256, 65},
+      {"ptb-small", 2, 20, 20, 200, 200, 10'000}, {"ptb-medium", 2, 35, 20, 650, 650, 10'000},
+      {"lstm-512", 1, 100, 64, 512, 512, 0},      {"tiny-b1", 1, 100, 1, 32, 64, 0}};
   return sizes;
 }
 
@@ -153,5 +164,7 @@ std::vector<std::string> case_names() {
 Case make_case(const std::string& name, bool train) {
   for (const auto& [known, maker] : registry())
     if (known == name) return maker(train);
-  fail_nowhere("bench", {.given = "case \"" + name + "\"", .needed = "one that --list shows", .hint = "unroll-bench --list"});
+  fail_nowhere("bench", {.given = "case \"" + name + "\"",
+                         .needed = "one that --list shows",
+                         .hint = "unroll-bench --list"});
 }

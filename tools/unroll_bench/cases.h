@@ -1,14 +1,14 @@
 #pragma once
 
+#include <unroll/autograd/index.h>
+
 #include <functional>
 #include <string>
 #include <vector>
 
-#include <unroll/autograd/index.h>
-
-// What is timed: one training step or one inference of a recurrent network, or the cost of one recorded
-// operation. Sizes: layers L, steps T, batch B, input I, hidden H, vocabulary V (0: dense input, the loss is
-// the mean square of the outputs).
+// What is timed: one training step or one inference of a recurrent network, or the cost of one
+// recorded operation. Sizes: layers L, steps T, batch B, input I, hidden H, vocabulary V (0: dense
+// input, the loss is the mean square of the outputs).
 struct Sizes {
   const char* name;
   unroll::Index layers, steps, batch, input, hidden, vocab;
@@ -16,9 +16,9 @@ struct Sizes {
 const std::vector<Sizes>& all_sizes();
 
 struct Case {
-  std::string name;                  // "lstm/charlm-128"
-  std::string unit;                  // "ms" a call, "ns" an operation
-  double per_call = 1;               // how many units of work a call does, for a figure in ns
+  std::string name;     // "lstm/charlm-128"
+  std::string unit;     // "ms" a call, "ns" an operation
+  double per_call = 1;  // how many units of work a call does, for a figure in ns
   std::function<void()> call;
 };
 
@@ -26,5 +26,6 @@ struct Case {
 std::vector<std::string> case_names();
 Case make_case(const std::string& name, bool train);
 
-// The layers of an LSTM as products and fused pointwise passes in a bare loop: no tape, no tensors made.
+// The layers of an LSTM as products and fused pointwise passes in a bare loop: no tape, no tensors
+// made.
 std::function<void()> bare_lstm(const Sizes& sizes, bool train);

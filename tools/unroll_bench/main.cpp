@@ -1,12 +1,14 @@
-// Times training steps, inference and the tape itself. Figures are minimum and median over repetitions; give
-// several cases to have them alternate, which is how two figures are compared on a machine that drifts.
+// Times training steps, inference and the tape itself. Figures are minimum and median over
+// repetitions; give several cases to have them alternate, which is how two figures are compared on
+// a machine that drifts.
+#include <unroll/unroll.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-#include <unroll/unroll.h>
 
 #include "cases.h"
 
@@ -15,7 +17,8 @@ namespace {
 double milliseconds(const std::function<void()>& call) {
   const auto start = std::chrono::steady_clock::now();
   call();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
 }
 
 double median(std::vector<double> v) {
@@ -33,9 +36,15 @@ int main(int argc, char** argv) {
   bool json = false, list = false;
   CLI::App app("Times the library: --case lstm/charlm-128 --case bare/charlm-128 …");
   app.add_option("--case", names, "what to time; several alternate");
-  app.add_option("--mode", mode, "a training step or inference")->check(CLI::IsMember({"train", "infer"}))->capture_default_str();
-  app.add_option("--threads", threads, "0 is all")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--seconds", seconds, "for each case, at least")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--mode", mode, "a training step or inference")
+      ->check(CLI::IsMember({"train", "infer"}))
+      ->capture_default_str();
+  app.add_option("--threads", threads, "0 is all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--seconds", seconds, "for each case, at least")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_flag("--json", json, "a line of JSON for each case");
   app.add_flag("--list", list, "name all cases");
   CLI11_PARSE(app, argc, argv);
@@ -52,7 +61,8 @@ int main(int argc, char** argv) {
       for (int warm_up = 0; warm_up < 2; ++warm_up) c.call();
     constexpr std::size_t fewest = 5;
     double spent = 0;
-    for (std::size_t round = 0; round < fewest || spent < 1000 * seconds * static_cast<double>(cases.size()); ++round)
+    for (std::size_t round = 0;
+         round < fewest || spent < 1000 * seconds * static_cast<double>(cases.size()); ++round)
       for (std::size_t i = 0; i < cases.size(); ++i) {
         times[i].push_back(milliseconds(cases[i].call));
         spent += times[i].back();
@@ -62,12 +72,15 @@ int main(int argc, char** argv) {
       const double least = scale * *std::min_element(times[i].begin(), times[i].end());
       const double middle = scale * median(times[i]);
       if (json) {
-        const nlohmann::ordered_json line = {{"case", cases[i].name}, {"mode", mode}, {"threads", threads}, {"unit", cases[i].unit},
-                                             {"min", least}, {"median", middle}, {"repetitions", times[i].size()}};
+        const nlohmann::ordered_json line = {
+            {"case", cases[i].name},         {"mode", mode}, {"threads", threads},
+            {"unit", cases[i].unit},         {"min", least}, {"median", middle},
+            {"repetitions", times[i].size()}};
         std::printf("%s\n", line.dump().c_str());
       } else {
-        std::printf("%-24s %-5s %9.4g %s min  %9.4g median  (%zu repetitions)\n", cases[i].name.c_str(), mode.c_str(), least,
-                    cases[i].unit.c_str(), middle, times[i].size());
+        std::printf("%-24s %-5s %9.4g %s min  %9.4g median  (%zu repetitions)\n",
+                    cases[i].name.c_str(), mode.c_str(), least, cases[i].unit.c_str(), middle,
+                    times[i].size());
       }
     }
   } catch (const std::exception& e) {
