@@ -10,7 +10,10 @@
 
 #ifdef UNROLL_HAS_ONEDNN
 #include <dnnl.h>
-#include <omp.h>
+
+// Of OpenMP's run-time library, which oneDNN brings; its header comes with one compiler only.
+extern "C" int omp_get_max_threads();
+extern "C" void omp_set_num_threads(int count);
 #endif
 
 namespace unroll::detail {

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "evaluate.h"
 #include "model.h"
 #include "options.h"
 #include "progress.h"
@@ -15,36 +16,6 @@
 using namespace unroll;
 
 namespace {
-
-// Mean loss over a text that was not learnt, the state carried from window to window. No tape:
-// nothing is recorded and no dropout acts.
-template <class Model>
-double validate(const Model& model, const nn::Text& text, const RunOptions& o) {
-  const Index longest = (text.size() - 1) / 2;
-  nn::Windows windows =
-      text.windows({.batch = std::min(o.batch, std::max<Index>(1, longest / o.window)),
-                    .steps = std::min(o.window, longest)});
-  typename Model::State state;
-  double sum = 0;
-  while (auto window = windows.next()) {
-    auto out = model(window->inputs, state);
-    sum += cross_entropy(out.logits, window->targets).item();
-    state = out.state;
-  }
-  return sum / static_cast<double>(windows.size());
-}
-
-// The graph of one window, three steps long so that a person can read it.
-template <class Model>
-void draw_graph(const Model& model, const nn::Text& text, const std::filesystem::path& out) {
-  auto window = text.windows({.batch = 2, .steps = 3}).next();
-  Tape tape;
-  Tensor loss = cross_entropy(model(window->inputs, {}).logits, window->targets);
-  tape.name(loss, "loss");
-  const graph::Snapshot snapshot = tape.snapshot();
-  graph::write((out / "graph.dot").string(), snapshot);
-  graph::write((out / "graph.json").string(), snapshot);
-}
 
 template <class Layer>
 int run(const RunOptions& o) {
