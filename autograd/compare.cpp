@@ -2,8 +2,9 @@
 #include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/strided.h>
 
+#include <bit>
 #include <cmath>
-#include <cstring>
+#include <cstdint>
 #include <ostream>
 #include <sstream>
 
@@ -67,6 +68,13 @@ CloseReport all_close(const Tensor& a, const Tensor& b, const CloseOptions& opti
   return {worst < 0, worst < 0 ? "all " + std::to_string(a.size()) + " elements are close" : text};
 }
 
+namespace {
+
+template <class T>
+using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+
+}  // namespace
+
 CloseReport all_equal(const Tensor& a, const Tensor& b) {
   if (std::string kind = differing_kind(a, b); !kind.empty()) return {false, kind};
   const Tensor x = detail::dense_copy(a);
@@ -74,7 +82,8 @@ CloseReport all_equal(const Tensor& a, const Tensor& b) {
   std::string text;
   visit(a.dtype(), [&]<class T>(T) {
     for (Index i = 0; i < a.size() && text.empty(); ++i)
-      if (std::memcmp(detail::data<T>(x) + i, detail::data<T>(y) + i, sizeof(T)) != 0)
+      if (std::bit_cast<Bits<T>>(detail::data<T>(x)[i]) !=
+          std::bit_cast<Bits<T>>(detail::data<T>(y)[i]))
         text = "differ first at " +
                element(i, a.shape(), detail::data<T>(x)[i], detail::data<T>(y)[i]);
   });

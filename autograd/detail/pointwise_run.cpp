@@ -222,7 +222,8 @@ void run(const PointwiseTable& table, const void* f, DType dtype, const Shape& s
       if (o[static_cast<std::size_t>(k)].data != nullptr)
         o[static_cast<std::size_t>(k)].data =
             out0[static_cast<std::size_t>(k)].data +
-            offsets[static_cast<std::size_t>(table.inputs + k)] * static_cast<Index>(bytes);
+            offsets[static_cast<std::size_t>(table.inputs) + static_cast<std::size_t>(k)] *
+                static_cast<Index>(bytes);
     run_block(table, kernel, f, bytes, loop.rows(), loop.columns(), i.data(), o.data());
   });
 }

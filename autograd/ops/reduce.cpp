@@ -287,7 +287,7 @@ Tensor max(const Tensor& x, const Axes& axes, const ReduceOptions& options) {
 Tensor argmax(const Tensor& x, Index axis) {
   const Axes axes(axis);
   const Reduction r = plan("argmax", x, &axes, false);
-  const Tensor positions = largest_positions("argmax", x, r);
+  Tensor positions = largest_positions("argmax", x, r);
   const Index at = normalize_axis("argmax", axis, x.rank());
   Index inner = 1;
   for (Index i = at + 1; i < x.rank(); ++i) inner *= x.size(i);

@@ -47,7 +47,7 @@ auto seed(const X& x) {
 
 // Flattened, so that clang inlines f whatever its size.
 template <class F, class X, std::size_t... J>
-[[gnu::flatten]] auto evaluate_with_partials(const F& f, const X& x, std::index_sequence<J...>) {
+UNROLL_SIMD_FLATTEN auto evaluate_with_partials(const F& f, const X& x, std::index_sequence<J...>) {
   return tuple_of_results(f, seed<static_cast<int>(J)>(std::get<J>(x))...);
 }
 

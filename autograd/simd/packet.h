@@ -18,6 +18,14 @@
 //               converted to T first: 1.0 - y stays f32
 //   Mask<T>     the result of a comparison, for where(mask, a, b); &, |, ! combine masks
 //
+// Kernels are inlined down to the last call, but for checks of addresses, where that would take
+// minutes to compile.
+#if defined(__SANITIZE_ADDRESS__)
+#define UNROLL_SIMD_FLATTEN
+#else
+#define UNROLL_SIMD_FLATTEN [[gnu::flatten]]
+#endif
+
 namespace unroll::simd {
 
 namespace storage {

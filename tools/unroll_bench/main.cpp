@@ -55,6 +55,7 @@ int main(int argc, char** argv) {
   try {
     unroll::set_threads(threads);
     std::vector<Case> cases;
+    cases.reserve(names.size());
     for (const std::string& name : names) cases.push_back(make_case(name, mode == "train"));
     std::vector<std::vector<double>> times(cases.size());
     for (const Case& c : cases)
