@@ -15,7 +15,6 @@ build libdnnl-dev         f32 products
 build nlohmann-json3-dev  headers of safetensors files, graph dumps
 build libcli11-dev        flags of the programs and examples
 test  libboost-test-dev   the test framework
-test  libbenchmark-dev    micro-benchmarks
 test  python3             compares programs quoted in the documents with those in the tree
 lint  clang-14            the second compiler
 lint  clang-format-14     layout of the source

@@ -35,7 +35,7 @@ struct Kernel;
 template <class T, class F, std::size_t... I, std::size_t... K>
 struct Kernel<T, F, std::index_sequence<I...>, std::index_sequence<K...>> {
   UNROLL_SIMD_FLATTEN static void stretch(const void* function, Index n, const T* const* inputs,
-                                       T* const* outputs) {
+                                          T* const* outputs) {
     const F f = *static_cast<const F*>(function);
     const T* const x[] = {inputs[I]...};
     T* const y[] = {outputs[K]...};

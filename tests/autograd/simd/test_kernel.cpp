@@ -43,7 +43,7 @@ void check_layout(Isa isa, Index rows, Index columns, Layout a, Layout b, Index 
                                {y.data(), b.row_stride, b.column_stride}};
   const PointwiseOutput out[] = {{p.data(), out_stride, accumulate, whole},
                                  {q.data(), out_stride, false, whole}};
-  simd::pointwise_table<decltype(exact)>().kernel[element<T>][static_cast<int>(isa)](
+  simd::pointwise_table<decltype(exact), 2, 0>().kernel[element<T>][static_cast<int>(isa)](
       &exact, rows, columns, in, out);
   const Index last = (rows - 1) * out_stride + columns;
   const std::string what = std::string(name_of(isa)) + " " + std::to_string(rows) + " x " +
@@ -85,7 +85,8 @@ void check_layouts() {
 template <class F>
 std::vector<float> once(const F& f, Isa isa, const std::vector<std::vector<float>>& x) {
   std::vector<float> first;
-  for (const auto& y : run<float>(simd::pointwise_table<F>(), &f, isa, x)) first.push_back(y[0]);
+  for (const auto& y : run<float>(simd::pointwise_table<F, simd::arity_of<F>(), 0>(), &f, isa, x))
+    first.push_back(y[0]);
   return first;
 }
 
@@ -102,8 +103,8 @@ BOOST_AUTO_TEST_CASE(nothing_to_do) {
   const PointwiseOutput out[] = {{y.data(), 4}, {}};
   for (const Isa isa : isas_here())
     for (const auto& [rows, columns] : {std::pair<Index, Index>{0, 4}, {3, 0}, {0, 0}}) {
-      simd::pointwise_table<decltype(exact)>().kernel[0][static_cast<int>(isa)](&exact, rows,
-                                                                                columns, in, out);
+      simd::pointwise_table<decltype(exact), 2, 0>().kernel[0][static_cast<int>(isa)](
+          &exact, rows, columns, in, out);
       BOOST_TEST(y[0] == 5);
     }
 }
@@ -114,8 +115,8 @@ BOOST_AUTO_TEST_CASE(unwanted_results) {
       Block<float> x(static_cast<std::size_t>(n), 3), y(static_cast<std::size_t>(n), 9);
       const PointwiseInput in[] = {{x.data(), n, 1}, {x.data(), n, 1}};
       const PointwiseOutput out[] = {{}, {y.data(), n}};
-      simd::pointwise_table<decltype(exact)>().kernel[0][static_cast<int>(isa)](&exact, 1, n, in,
-                                                                                out);
+      simd::pointwise_table<decltype(exact), 2, 0>().kernel[0][static_cast<int>(isa)](&exact, 1, n,
+                                                                                      in, out);
       for (std::size_t i = 0; i < y.size; ++i) BOOST_TEST(y[i] == -3);
     }
 }
@@ -123,7 +124,7 @@ BOOST_AUTO_TEST_CASE(unwanted_results) {
 // The gradient of f(x, x) goes to one buffer: the second result adds to what the first stored.
 BOOST_AUTO_TEST_CASE(same_input_twice) {
   const auto f = [](auto a, auto b) { return a * b * b; };
-  const PointwiseTable& gradient = *simd::pointwise_table<decltype(f)>().gradient;
+  const PointwiseTable& gradient = *simd::pointwise_table<decltype(f), 2, 1>().gradient;
   for (const Isa isa : isas_here())
     for (const Index columns : {1, 3, 8, 16, 17, 300}) {
       const Index rows = 3, stride = columns + 5;
@@ -144,7 +145,8 @@ BOOST_AUTO_TEST_CASE(in_place) {
       Block<double> x(static_cast<std::size_t>(n), 3);
       const PointwiseInput in[] = {{x.data(), n, 1}};
       const PointwiseOutput out[] = {{x.data(), n}};
-      simd::pointwise_table<decltype(f)>().kernel[1][static_cast<int>(isa)](&f, 1, n, in, out);
+      simd::pointwise_table<decltype(f), 1, 0>().kernel[1][static_cast<int>(isa)](&f, 1, n, in,
+                                                                                  out);
       for (std::size_t i = 0; i < x.size; ++i) BOOST_TEST(x[i] == 9);
     }
 }
@@ -185,7 +187,7 @@ BOOST_AUTO_TEST_CASE(captured_numbers) {
   const double shift = 3;
   const int power = 2;
   const auto f = [slope, shift, power](auto x) { return x * slope + shift * power; };
-  const PointwiseTable& table = simd::pointwise_table<decltype(f)>();
+  const PointwiseTable& table = simd::pointwise_table<decltype(f), 1, 1>();
   BOOST_TEST(table.function_bytes == sizeof f);
   BOOST_TEST(table.gradient->function_bytes == sizeof f);
   for (const Isa isa : isas_here()) {
@@ -200,7 +202,7 @@ BOOST_AUTO_TEST_CASE(captured_numbers) {
 BOOST_AUTO_TEST_CASE(captured_condition) {
   for (const bool on : {false, true}) {
     const auto f = [on](auto x) { return where(on, x * x, 3) * x; };
-    const PointwiseTable& table = simd::pointwise_table<decltype(f)>();
+    const PointwiseTable& table = simd::pointwise_table<decltype(f), 1, 1>();
     for (const Isa isa : isas_here()) {
       BOOST_TEST(run<float>(table, &f, isa, {{5}})[0][0] == (on ? 125 : 15));
       BOOST_TEST(run<float>(*table.gradient, &f, isa, {{5}, {1}})[0][0] == (on ? 75 : 3));
@@ -224,7 +226,8 @@ BOOST_AUTO_TEST_CASE(constant_results) {
     BOOST_TEST(once(f, isa, {{1}})[0] == 2.5);
     BOOST_TEST(once(g, isa, {{7}}) == (std::vector<float>{1, 7, 3}),
                boost::test_tools::per_element());
-    const auto d = run<float>(*simd::pointwise_table<decltype(f)>().gradient, &f, isa, {{1}, {9}});
+    const auto d =
+        run<float>(*simd::pointwise_table<decltype(f), 1, 1>().gradient, &f, isa, {{1}, {9}});
     BOOST_TEST(d[0][0] == 0);
   }
 }

@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(same_numbers_everywhere) {
       const double slope = (everything(x + h, y) - everything(x - h, y)) / (2 * h);
       BOOST_TEST(std::abs(simd::detail::part<0>(partial) - slope) < 1e-7);
       for (const Isa isa : isas_here()) {
-        const PointwiseTable& table = simd::pointwise_table<decltype(everything)>();
+        const PointwiseTable& table = simd::pointwise_table<decltype(everything), 2, 1>();
         const double on_packet = run<double>(table, &everything, isa, {{x}, {y}})[0][0];
         BOOST_TEST(std::abs(on_packet - on_double) < 1e-13);
         const auto d = run<double>(*table.gradient, &everything, isa, {{x}, {y}, {1.0}});
