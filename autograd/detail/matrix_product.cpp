@@ -178,27 +178,24 @@ void multiply(DType dtype, const Matrix& a0, const Matrix& b0, bool accumulate, 
   mend_strides(a);
   mend_strides(b);
   mend_strides(c);
-  // Tasks of about 8 million multiplications: long enough to hide their cost, fixed by the shapes
-  // alone.
-  constexpr Index work = Index{1} << 23;
-  const Index per_row = std::max<Index>(1, c.columns * a.columns);
-  if (c.rows * per_row <= 2 * work) {
-    multiply_block(dtype, a, b, accumulate, c);
-    return;
-  }
-  if (c.rows >= c.columns / 4) {
-    const Index grain = std::max<Index>(32, (work / per_row + 31) / 32 * 32);
-    parallel_for(c.rows, grain, [&](Index begin, Index end) {
+  // Few and large tasks, fixed by the shapes alone: each prepares the operand that is not cut anew,
+  // so the smaller one is the one to be whole.
+  constexpr Index work = Index{1} << 24;  // multiplications
+  constexpr Index most_tasks = 2;
+  const double total =
+      static_cast<double>(c.rows) * static_cast<double>(c.columns) * static_cast<double>(a.columns);
+  const Index tasks = std::clamp<Index>(static_cast<Index>(total / work), 1, most_tasks);
+  const bool by_rows = c.columns <= c.rows;
+  const Index extent = by_rows ? c.rows : c.columns;
+  constexpr Index even = 32;  // rows or columns, so that no task has odd ends
+  const Index grain = ((extent + tasks - 1) / tasks + even - 1) / even * even;
+  parallel_for(extent, grain, [&](Index begin, Index end) {
+    if (by_rows)
       multiply_block(dtype, block(a, begin, end - begin, 0, a.columns, bytes), b, accumulate,
                      block(c, begin, end - begin, 0, c.columns, bytes));
-    });
-    return;
-  }
-  const Index per_column = c.rows * a.columns;
-  const Index grain = std::max<Index>(64, (work / per_column + 63) / 64 * 64);
-  parallel_for(c.columns, grain, [&](Index begin, Index end) {
-    multiply_block(dtype, a, block(b, 0, b.rows, begin, end - begin, bytes), accumulate,
-                   block(c, 0, c.rows, begin, end - begin, bytes));
+    else
+      multiply_block(dtype, a, block(b, 0, b.rows, begin, end - begin, bytes), accumulate,
+                     block(c, 0, c.rows, begin, end - begin, bytes));
   });
 }
 
