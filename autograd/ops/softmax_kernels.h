@@ -67,8 +67,11 @@ template <class T>
   Index i = 0;
   for (; i + width <= n; i += width)
     (Packet<T>::load(y + i) + f * exp((Packet<T>::load(x + i) - s) - l)).store(y + i);
-  if (i < n)
-    (Packet<T>::load(y + i) + f * exp((Packet<T>::load(x + i) - s) - l)).store_first(y + i, n - i);
+  if (i < n) {  // what lies behind y may be another task's
+    T values[width];
+    (f * exp((Packet<T>::load(x + i) - s) - l)).store(values);
+    for (Index k = 0; k < n - i; ++k) y[i + k] += values[k];
+  }
 }
 
 }  // namespace

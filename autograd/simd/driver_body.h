@@ -19,6 +19,7 @@ T* row_of(const PointwiseOutput& out, Index r) {
   return reinterpret_cast<T*>(out.data) + r * out.row_stride;
 }
 
+// Touches the n elements of `to` alone: those behind them may be another task's.
 template <class T>
 void put(const T* from, Index n, bool add, T* to) {
   Index i = 0;
@@ -26,10 +27,7 @@ void put(const T* from, Index n, bool add, T* to) {
     const auto x = Packet<T>::load(from + i);
     (add ? x + Packet<T>::load(to + i) : x).store(to + i);
   }
-  if (i < n) {
-    const auto x = Packet<T>::load(from + i);
-    (add ? x + Packet<T>::load(to + i) : x).store_first(to + i, n - i);
-  }
+  for (; i < n; ++i) to[i] = add ? from[i] + to[i] : from[i];
 }
 
 // Whether all rows follow each other without a gap, so that they are one long row.
