@@ -100,7 +100,7 @@ std::byte* from_system(std::size_t bytes) {
   return block;
 }
 
-[[gnu::noinline]] std::byte* refill(Pool& p, std::size_t bytes) {
+[[gnu::noinline, maybe_unused]] std::byte* refill(Pool& p, std::size_t bytes) {
   if (bytes >= own_block_bytes) return from_system(bytes);
   if (static_cast<std::size_t>(p.slab_end - p.slab) < bytes) {
     p.slab = from_system(slab_bytes);

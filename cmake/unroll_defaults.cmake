@@ -12,7 +12,7 @@ if(PROJECT_IS_TOP_LEVEL)
   find_program(UNROLL_CCACHE ccache DOC "Compiler cache, used where found")
   mark_as_advanced(UNROLL_CCACHE)
   if(UNROLL_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${UNROLL_CCACHE}")
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${UNROLL_CCACHE}" sloppiness=pch_defines,time_macros)
   endif()
 endif()
 

@@ -1,3 +1,3 @@
-// The main function of every test executable; the build names the module after its folder.
-#define BOOST_TEST_MODULE UNROLL_TEST_MODULE
+// The main function of every test executable.
+#define BOOST_TEST_MODULE unroll
 #include <boost/test/unit_test.hpp>

@@ -36,16 +36,16 @@ fi
 
 if $tidy; then
   # Configuring writes the compile commands; nothing is built. Headers are checked where sources include them.
-  cmake --preset clang -D UNROLL_TESTS=ON >/dev/null
+  cmake --preset clang -B build/lint -D UNROLL_TESTS=ON -D CMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
   mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep '\.cpp$' | grep -v "$skipped" | while read -r file; do
-    if grep -qF "\"file\": \"$PWD/$file\"" build/clang/compile_commands.json; then echo "$file"; fi
+    if grep -qF "\"file\": \"$PWD/$file\"" build/lint/compile_commands.json; then echo "$file"; fi
   done)
   echo "clang-tidy: ${#sources[@]} sources"
   mode=(--quiet)
   $fix && mode+=(--fix)
   $fix && jobs=1
   if ! printf '%s\0' "${sources[@]}" |
-    xargs -0 -r -n 1 -P "$jobs" clang-tidy-14 -p build/clang "${mode[@]}" 2>/dev/null; then
+    xargs -0 -r -n 1 -P "$jobs" clang-tidy-14 -p build/lint "${mode[@]}" 2>/dev/null; then
     status=1
   fi
 fi
