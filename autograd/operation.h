@@ -60,7 +60,10 @@ struct Operation {
   void (*derivative)(Backward& b) = nullptr;
   Flow flow = Flow::computes;
   Check (*check)() = nullptr;
-  const char* formula = "";  // of value and derivative, for the table in the documentation
+  // For the table in the documentation:
+  const char* formula = "";   // of value and derivative, with the derivative at awkward points
+  const char* domain = "";    // what x must be, and what comes out elsewhere; empty: every number
+  const char* accuracy = "";  // worst error measured against long double; empty: rounded once
   const simd::PointwiseTable* pointwise = nullptr;  // the derivative is compiled from the function
   const Operation* gradient = nullptr;              // a pointwise function's gradient is one, too
 };
