@@ -12,7 +12,8 @@ if(PROJECT_IS_TOP_LEVEL)
   find_program(UNROLL_CCACHE ccache DOC "Compiler cache, used where found")
   mark_as_advanced(UNROLL_CCACHE)
   if(UNROLL_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${UNROLL_CCACHE}" sloppiness=pch_defines,time_macros)
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+      "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${UNROLL_CCACHE}")
   endif()
 endif()
 

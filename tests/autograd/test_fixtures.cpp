@@ -1,36 +1,10 @@
 // Values and gradients of single operations, as PyTorch computes them in double.
-#include <functional>
-#include <set>
-#include <sstream>
-
 #include <boost/test/unit_test.hpp>
 
-#include "support/fixture_file.h"
-#include "support/numeric.h"
+#include "support/operation_fixture.h"
 
 namespace unroll::test {
 namespace {
-
-using Options = std::map<std::string, std::string>;
-using Inputs = std::map<std::string, Tensor>;
-using Call = std::function<Tensor(const Inputs&, const Options&)>;
-
-Options parse(const std::string& text) {
-  Options options;
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    const auto equals = word.find('=');
-    options[word.substr(0, equals)] = word.substr(equals + 1);
-  }
-  return options;
-}
-
-std::vector<Index> numbers(const std::string& text) {
-  std::vector<Index> all;
-  std::istringstream parts(text);
-  for (std::string part; std::getline(parts, part, ',');) all.push_back(std::stoll(part));
-  return all;
-}
 
 template <class F>
 Call reduction(const F& f) {
@@ -44,13 +18,6 @@ Call reduction(const F& f) {
   };
 }
 
-Call unary(Tensor (*f)(const Tensor&)) {
-  return [f](const Inputs& in, const Options&) { return f(in.at("x")); };
-}
-template <class F>
-Call binary(const F& f) {
-  return [f](const Inputs& in, const Options&) { return f(in.at("a"), in.at("b")); };
-}
 template <class F>
 Call join(const F& f) {
   return [f](const Inputs& in, const Options& o) {
@@ -126,62 +93,12 @@ bool is_missing(const std::string& operation, const Inputs& in) {
   return operation == "pow" || (operation == "matmul" && in.at("b").rank() != 2);
 }
 
-Inputs inputs_of(const FixtureFile& file, const std::string& name) {
-  Inputs in;
-  for (auto at = file.tensors.lower_bound(name + "/");
-       at != file.tensors.end() && at->first.starts_with(name + "/"); ++at) {
-    const std::string last = at->first.substr(name.size() + 1);
-    if (last != "y" && last != "w" && !last.starts_with("grad.")) in[last] = at->second;
-  }
-  return in;
-}
-
-void check_case(const FixtureFile& file, const std::string& name, const std::string& operation,
-                const Options& options) {
-  Inputs in = inputs_of(file, name);
-  if (is_missing(operation, in)) return;
-  BOOST_REQUIRE_MESSAGE(calls().contains(operation),
-                        operation << " is in the file, but not in this test");
-  for (const bool differentiable : {false, true}) {
-    Tape tape;
-    Inputs x = in;
-    std::vector<std::string> watched;
-    std::vector<Tensor> leaves;
-    for (auto& [key, value] : x) {
-      if (!file.tensors.contains(name + "/grad." + key)) continue;
-      watched.push_back(key);
-      leaves.push_back(value = tape.watch(value));
-    }
-    const Tensor y = calls().at(operation)(x, options);
-    BOOST_TEST(all_close(y, file[name + "/y"], {.relative = 4e-15, .absolute = 1e-15}));
-    const auto g =
-        tape.gradient(y, leaves, {.upstream = file[name + "/w"], .differentiable = differentiable});
-    for (std::size_t i = 0; i < leaves.size(); ++i)
-      BOOST_TEST_CONTEXT("gradient of " << watched[i]
-                                        << (differentiable ? ", recorded" : ", in place"))
-    BOOST_TEST(all_close(detach(g[i]), file[name + "/grad." + watched[i]],
-                         {.relative = 1e-12, .absolute = 1e-15}));
-  }
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(pytorch)
 
 BOOST_AUTO_TEST_CASE(single_operations) {
-  const FixtureFile file = read_fixture("operations.safetensors");
-  std::set<std::string> seen;
-  int cases = 0;
-  for (const auto& [name, options] : file.metadata) {
-    const auto slash = name.find('/');
-    if (slash == std::string::npos) continue;
-    const std::string operation = name.substr(0, slash);
-    seen.insert(operation);
-    ++cases;
-    BOOST_TEST_CONTEXT(name << " " << options) check_case(file, name, operation, parse(options));
-  }
-  BOOST_TEST(cases > 200);
-  for (const auto& [operation, call] : calls()) BOOST_TEST(seen.contains(operation), operation);
+  BOOST_TEST(check_operations("operations.safetensors", calls(), is_missing) > 200);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
