@@ -12,7 +12,10 @@ endfunction()
 
 file(REMOVE_RECURSE "${folder}/prefix" "${folder}/graph")
 set(configure "${CMAKE_COMMAND}" -G "${generator}" -S "${source}/tests/consumer/${kind}"
-  "-DCMAKE_CXX_COMPILER=${compiler}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${launcher}")
+  "-DCMAKE_CXX_COMPILER=${compiler}")
+if(launcher)
+  list(APPEND configure "-DCMAKE_CXX_COMPILER_LAUNCHER=${launcher}")
+endif()
 
 if(kind STREQUAL "package")
   # Nothing of the tree may be needed once it is installed, so the build folder starts empty too.
