@@ -1,28 +1,26 @@
 #include <unroll/optim/adam.h>
-#include <unroll/optim/detail/adam_rule.h>
+#include <unroll/optim/detail/common.h>
 
 namespace unroll::optim {
 
-Adam::Adam(std::span<const Tensor> parameters, const AdamOptions& options) : Optimizer("adam") {
+Adam::Adam(std::span<const Tensor> parameters, const AdamOptions& options) : OptimizerWith("adam") {
   add(parameters, options);
 }
 
-void Adam::add(std::span<const Tensor> parameters, const AdamOptions& options) {
-  detail::check_adam(options, [this](auto... option) { require(option...); });
-  detail::reserve_one_more(options_);
-  add_group(parameters, options.lr);
-  options_.push_back(options);
+void Adam::check(const AdamOptions& o) const {
+  const auto require = [this](auto... option) { this->require(option...); };
+  detail::check_adam(o, require);
 }
 
 detail::Plan Adam::plan(Index group, double lr, Index steps) const {
-  const AdamOptions& o = options_[static_cast<std::size_t>(group)];
+  const AdamOptions& o = options_of(group);
   detail::Plan plan = detail::adam_plan(o, lr, steps);
   plan.update.decay = o.weight_decay;
   return plan;
 }
 
 std::string Adam::describe_options(Index group) const {
-  return detail::adam_text(options_[static_cast<std::size_t>(group)]);
+  return detail::adam_text(options_of(group));
 }
 
 }  // namespace unroll::optim

@@ -6,7 +6,9 @@
 #include <unroll/optim/detail/plan.h>
 #include <unroll/optim/optimizer.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace unroll::optim {
 namespace {
@@ -80,26 +82,29 @@ double Optimizer::group_lr(Index group) const {
 StepResult Optimizer::step(const Gradients& gradients, const StepOptions& options) {
   check(options);
   check_dtypes();
-  const std::vector<Work> work = collect(gradients);
+  std::vector<Work> work = collect(gradients);
   StepResult result{.norm = checked_norm(work), .scale = 1};
   if (options.clip_norm > 0 && result.norm > options.clip_norm)
     result.scale = options.clip_norm / result.norm;
+  double scale = result.scale;
+  for (; scale < detail::least_factor; scale /= detail::least_factor)
+    for (Work& w : work) w.values = detail::scaled(w.values, detail::least_factor);
 
   std::vector<detail::Job> jobs;
   jobs.reserve(work.size());
   for (const Work& w : work) {
     Slot& slot = *w.slot;
     detail::Plan plan = this->plan(slot.group, group_lr(slot.group), slot.steps + 1);
-    plan.update.scale = result.scale;
+    plan.update.scale = scale;
     if (options.clip_value > 0) plan.update.limit = options.clip_value;
+    if (detail::squares(plan.rule)) check_squares(w, plan.update, result.norm);
     while (slot.moments.size() < detail::moment_names(plan.rule).size())
-      slot.moments.push_back(zeros_like(slot.parameter));
+      slot.moments.push_back(full(slot.parameter.shape(), plan.initial, slot.parameter.dtype()));
     detail::Job job{.rule = plan.rule,
                     .update = plan.update,
                     .parameter = slot.parameter,
                     .gradient = w.values};
-    if (!slot.moments.empty()) job.first = slot.moments.front();
-    if (slot.moments.size() > 1) job.second = slot.moments.back();
+    std::copy(slot.moments.begin(), slot.moments.end(), job.moments.begin());
     if (w.entry->is_sparse()) {
       job.ids = w.entry->sparse.ids.span<Index>();
       job.sparse = true;
@@ -184,6 +189,25 @@ double Optimizer::checked_norm(std::span<const Work> work) const {
   return norm;
 }
 
+void Optimizer::check_squares(const Work& work, const detail::Update& update, double norm) const {
+  const DType dtype = work.values.dtype();
+  const double most = 0.999 * std::sqrt(dtype == f32 ? std::numeric_limits<float>::max()
+                                                     : std::numeric_limits<double>::max());
+  if (std::min(norm, update.limit) <= most) return;  // always, but for wild gradients
+  double largest = 0;
+  visit_floating(dtype, [&]<class T>(T) {
+    for (const T g : work.values.span<T>())
+      largest = std::max(largest, static_cast<double>(std::abs(g)));
+  });
+  largest = std::min(update.scale * largest, update.limit);
+  if (largest <= most) return;
+  fail_nowhere(name_, {.given = "gradient of " + path_and_type(work.slot->parameter) + " reaches " +
+                                detail::number_text(largest),
+                       .needed = "a square within the range of " + std::string(name_of(dtype)) +
+                                 "; nothing was changed",
+                       .hint = "step(grads, {.clip_norm = 5})"});
+}
+
 void Optimizer::fail_non_finite(std::span<const Work> work) const {
   constexpr const char* needed = "finite values; nothing was changed";
   for (const Work& w : work) {
@@ -226,11 +250,13 @@ std::string Optimizer::describe() const {
   return text;
 }
 
-void check_covers(const ParameterList& parameters, const Optimizer& optimizer) {
+namespace detail {
+
+void check_covers(const ParameterList& parameters, const std::function<bool(const Tensor&)>& held) {
   std::string missing;
   Index count = 0;
   for (const auto& [path, tensor] : parameters) {
-    if (is_frozen(tensor) || optimizer.holds(tensor)) continue;
+    if (is_frozen(tensor) || held(tensor)) continue;
     missing += (count++ == 0 ? "" : ", ") + path + " " + unroll::describe(tensor);
   }
   if (count > 0)
@@ -242,4 +268,5 @@ void check_covers(const ParameterList& parameters, const Optimizer& optimizer) {
          .hint = "optimizer.add(model.head.parameters(), {.lr = 1e-3}), or model.head.freeze()"});
 }
 
+}  // namespace detail
 }  // namespace unroll::optim

@@ -3,7 +3,10 @@
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/parameter_list.h>
 #include <unroll/autograd/tensor.h>
+#include <unroll/optim/state.h>
 
+#include <concepts>
+#include <functional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -17,9 +20,12 @@ struct Update;
 struct Plan;
 }  // namespace detail
 
-// What a row-sparse gradient (of an embedding's table) does to rows that it does not have.
+// What a row-sparse gradient (of an embedding's table) does to rows that it does not have. Every
+// method but L-BFGS has both; where no bit of such a row would change anyway, exact costs no more.
 //   exact  what a dense gradient with zeros there would do, to the bit: moments and decay act on
-//   all rows lazy   nothing: rows without a gradient keep their values and moments
+//          all rows
+//   lazy   nothing: rows without a gradient keep their values and moments. What depends on the
+//          number of steps counts those of the table, not those of the row.
 enum class Sparse { exact, lazy };
 
 // Clipping, in the same pass over memory as the update itself; at most one of the two.
@@ -33,12 +39,6 @@ struct StepResult {
   double scale = 1;  // what clip_norm multiplied them by
 };
 
-// A tensor of an optimiser's state under its name.
-struct StateEntry {
-  std::string name;
-  Tensor tensor;
-};
-
 // Changes parameters by their gradients. Holds handles, not addresses: the model may die first.
 //   optim::Adam adam(model.parameters(), {.lr = 2e-3});
 //   adam.step(tape.backward(loss), {.clip_norm = 5});
@@ -50,10 +50,10 @@ class Optimizer {
   virtual ~Optimizer();
 
   // One step, all or nothing: throws before anything is changed where a gradient or the norm is not
-  // finite, a gradient does not fit its parameter, or a parameter has changed its dtype since it
-  // was given. Parameters without a gradient, and frozen ones, are left alone with their moments,
-  // decay included; gradients of parameters that are not held are ignored. A tape that has read a
-  // parameter notices its change.
+  // finite (or, clipped, beyond squaring where the method squares it), a gradient does not fit its
+  // parameter, or a parameter has changed its dtype since it was given. Parameters without a
+  // gradient, and frozen ones, are left alone with their moments, decay included; gradients of
+  // parameters that are not held are ignored. A tape that has read a parameter notices its change.
   StepResult step(const Gradients& gradients, const StepOptions& options = {});
 
   // The learning rate of the first group. Setting it changes that of every group by the same
@@ -105,6 +105,7 @@ class Optimizer {
   std::vector<Work> collect(const Gradients& gradients);
   void check(const StepOptions& options) const;
   void check_dtypes() const;
+  void check_squares(const Work& work, const detail::Update& update, double norm) const;
   void check_fits(const Gradients::Entry& entry) const;
   double checked_norm(std::span<const Work> work) const;
   [[noreturn]] void fail_non_finite(std::span<const Work> work) const;
@@ -117,12 +118,46 @@ class Optimizer {
   std::unordered_map<const unroll::detail::Header*, std::size_t> slots_by_header_;
 };
 
+// An optimiser whose groups have options of one type.
+template <class GroupOptions>
+class OptimizerWith : public Optimizer {
+ public:
+  using Options = GroupOptions;
+
+  // One more group. Throws, and adds nothing, where an option is out of its range.
+  void add(std::span<const Tensor> parameters, const Options& options = {}) {
+    check(options);
+    options_.reserve(options_.size() + 1);
+    add_group(parameters, options.lr);
+    options_.push_back(options);
+  }
+
+ protected:
+  using Optimizer::Optimizer;
+
+  virtual void check(const Options& options) const = 0;
+  const Options& options_of(Index group) const { return options_[static_cast<std::size_t>(group)]; }
+
+ private:
+  std::vector<Options> options_;
+};
+
+namespace detail {
+void check_covers(const ParameterList& parameters, const std::function<bool(const Tensor&)>& held);
+}
+
 // Throws with the list of parameters that are not frozen and that no group of the optimiser holds.
-void check_covers(const ParameterList& parameters, const Optimizer& optimizer);
-template <class Model>
+template <class AnyOptimizer>
+requires requires(const AnyOptimizer& optimizer, const Tensor& parameter) {
+  { optimizer.holds(parameter) } -> std::same_as<bool>;
+}
+void check_covers(const ParameterList& parameters, const AnyOptimizer& optimizer) {
+  detail::check_covers(parameters, [&](const Tensor& p) { return optimizer.holds(p); });
+}
+template <class Model, class AnyOptimizer>
 requires requires(const Model& model) { ParameterList(model.parameters()); }
-void check_covers(const Model& model, const Optimizer& optimizer) {
-  check_covers(model.parameters(), optimizer);
+void check_covers(const Model& model, const AnyOptimizer& optimizer) {
+  check_covers(ParameterList(model.parameters()), optimizer);
 }
 
 }  // namespace unroll::optim

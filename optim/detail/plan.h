@@ -3,7 +3,9 @@
 #include <unroll/optim/detail/update.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace unroll::optim::detail {
@@ -13,17 +15,19 @@ struct Plan {
   Rule rule = Rule::plain;
   Update update = {};
   bool all_rows = true;  // of a table with a row-sparse gradient
+  double initial = 0;    // what moments are before the first step
 };
 
 // A number for people: "0.001".
 std::string number_text(double value);
 
+// ", momentum 0.9, weight_decay 0"
+std::string option_text(std::initializer_list<std::pair<const char*, double>> options);
+
 inline bool is_amount(double value) { return value >= 0 && std::isfinite(value); }
 
-// So that the push_back that follows cannot fail.
-template <class T>
-void reserve_one_more(std::vector<T>& list) {
-  list.reserve(list.size() + 1);
-}
+// Least factor that gradients are multiplied by at once: smaller ones would lose digits in f32.
+constexpr double least_factor = 0x1p-100;
+Tensor scaled(const Tensor& values, double factor);  // without history
 
 }  // namespace unroll::optim::detail

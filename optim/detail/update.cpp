@@ -8,6 +8,8 @@
 #include <cstring>
 #include <vector>
 
+#define UNROLL_SIMD_BODY <unroll/optim/detail/rules.h>
+#include <unroll/autograd/simd/for_each_isa.h>
 #define UNROLL_SIMD_BODY <unroll/optim/detail/update_kernels.h>
 #include <unroll/autograd/simd/for_each_isa.h>
 
@@ -17,25 +19,12 @@ namespace {
 using unroll::detail::data;
 
 template <class T>
-using Kernel = void (*)(const Update&, Index, const T*, T*, T*, T*);
+using Kernel = void (*)(const Update&, Index, const T*, T*, T* const*);
 
 template <class T>
 Kernel<T> kernel_of(Rule rule) {
   using namespace simd;
-  switch (rule) {
-    case Rule::plain:
-      return &dispatch(baseline::update<T, baseline::plain_loop<T>>,
-                       avx2::update<T, avx2::plain_loop<T>>,
-                       avx512::update<T, avx512::plain_loop<T>>);
-    case Rule::momentum:
-      return &dispatch(baseline::update<T, baseline::momentum_loop<T>>,
-                       avx2::update<T, avx2::momentum_loop<T>>,
-                       avx512::update<T, avx512::momentum_loop<T>>);
-    case Rule::adam:
-      break;
-  }
-  return &dispatch(baseline::update<T, baseline::adam_loop<T>>, avx2::update<T, avx2::adam_loop<T>>,
-                   avx512::update<T, avx512::adam_loop<T>>);
+  return dispatch(baseline::kernel_of<T>, avx2::kernel_of<T>, avx512::kernel_of<T>)(rule);
 }
 
 // The gradient of rows that have none.
@@ -50,13 +39,16 @@ struct Pass {
         kernel(kernel_of<T>(j.rule)),
         g(data<T>(j.gradient)),
         p(data<T>(j.parameter)),
-        m(j.first.defined() ? data<T>(j.first) : nullptr),
-        v(j.second.defined() ? data<T>(j.second) : nullptr),
-        columns(j.sparse ? j.parameter.size(-1) : 0) {}
+        columns(j.sparse ? j.parameter.size(-1) : 0) {
+    for (std::size_t k = 0; k < moments.size(); ++k)
+      moments[k] = j.moments[k].defined() ? data<T>(j.moments[k]) : nullptr;
+  }
 
   void step(Index at, Index n, const T* gradient) const {
-    kernel(job.update, n, gradient, p + at, m != nullptr ? m + at : nullptr,
-           v != nullptr ? v + at : nullptr);
+    std::array<T*, most_moments> here = moments;
+    for (T*& moment : here)
+      if (moment != nullptr) moment += at;
+    kernel(job.update, n, gradient, p + at, here.data());
   }
 
   // Elements begin … end - 1 of the rows that are there.
@@ -98,8 +90,7 @@ struct Pass {
   Kernel<T> kernel;
   const T* g;
   T* p;
-  T* m;
-  T* v;
+  std::array<T*, most_moments> moments;
   Index columns;
 };
 
@@ -119,12 +110,50 @@ std::string number_text(double value) {
   return text;
 }
 
+std::string option_text(std::initializer_list<std::pair<const char*, double>> options) {
+  std::string text;
+  for (const auto& [name, value] : options)
+    text += ", " + std::string(name) + " " + number_text(value);
+  return text;
+}
+
 std::span<const std::string_view> moment_names(Rule rule) {
-  static constexpr std::array<std::string_view, 1> momentum{"momentum"};
-  static constexpr std::array<std::string_view, 2> adam{"first", "second"};
-  if (rule == Rule::adam) return adam;
-  if (rule == Rule::momentum) return momentum;
-  return {};
+  using Names = std::string_view[];
+  static constexpr Names momentum{"momentum"}, adam{"first", "second", "largest"},
+      adamax{"first", "largest"}, rmsprop{"second", "mean", "momentum"},
+      rmsprop_momentum{"second", "momentum"}, adagrad{"sum"}, adadelta{"second", "change"};
+  switch (rule) {
+    case Rule::plain:
+      return {};
+    case Rule::momentum:
+    case Rule::lion:
+      return momentum;
+    case Rule::adam:
+    case Rule::nadam:
+      return std::span(adam).first(2);
+    case Rule::amsgrad:
+      return adam;
+    case Rule::adamax:
+      return adamax;
+    case Rule::rmsprop:
+      return std::span(rmsprop).first(1);
+    case Rule::rmsprop_centred:
+      return std::span(rmsprop).first(2);
+    case Rule::rmsprop_momentum:
+      return rmsprop_momentum;
+    case Rule::rmsprop_centred_momentum:
+      return rmsprop;
+    case Rule::adagrad:
+      return adagrad;
+    case Rule::adadelta:
+      break;
+  }
+  return adadelta;
+}
+
+bool squares(Rule rule) {
+  return rule != Rule::plain && rule != Rule::momentum && rule != Rule::adamax &&
+         rule != Rule::lion;
 }
 
 void run(std::span<const Job> jobs) {

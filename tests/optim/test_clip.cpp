@@ -34,8 +34,21 @@ BOOST_AUTO_TEST_CASE(norm_is_refused_where_it_is_not_finite) {
   Model model{{"a", zeros({2})}};
   Gradients g = gradients(gradient_of(model[0], tensor({1.0, HUGE_VAL})));
   BOOST_TEST(error_text([&] { optim::clip_norm(g, 1); }) ==
-             "[clip_norm] norm inf; needed finite gradients; nothing was changed; hint: Tape "
-             "tape({.check_finite = true}) finds where it began");
+             "[clip_norm] gradient of a f32 [2] has 1 infinite, first at [1]; needed finite "
+             "values; nothing was changed; hint: Tape tape({.check_finite = true}) finds where it "
+             "began");
+  BOOST_TEST(error_text([&] {
+               optim::clip_value(g, 1);
+             }).starts_with("[clip_value] gradient of a f32 [2] has 1 infinite, first at [1];"));
+  Gradients rows = gradients(gradient_of(model[0], {4}, tensor({{1.0, std::nan("")}})));
+  BOOST_TEST(error_text([&] { optim::clip_norm(rows, 1); })
+                 .starts_with("[clip_norm] gradient of a f32 [1, 2] of some rows has 1 NaN, first "
+                              "at [0, 1];"));
+  Model wide{{"w", zeros({2}, f64)}};
+  Gradients large = gradients(gradient_of(wide[0], tensor({1.7e308, 1.7e308}, f64)));
+  BOOST_TEST(error_text([&] {
+               optim::clip_norm(large, 1);
+             }).starts_with("[clip_norm] norm of finite gradients is beyond the range of f64;"));
   BOOST_TEST(g[model[0]].span<float>()[0] == 1.0F);
   BOOST_TEST(error_text([&] { optim::clip_norm(g, 0); }) ==
              "[clip_norm] limit 0; needed limit > 0");
@@ -90,6 +103,22 @@ BOOST_AUTO_TEST_CASE(finite_gradients_have_a_finite_norm) {
   BOOST_TEST(model[0].span<float>()[1] == -1.0F);
   constexpr float largest = std::numeric_limits<float>::max();
   BOOST_TEST(std::abs(norm_of(full({4}, largest)) / (2.0 * largest) - 1) < 1e-15);
+}
+
+// The factor itself is below what f32 holds with all its digits.
+BOOST_AUTO_TEST_CASE(the_largest_gradients_are_clipped_precisely) {
+  const Tensor g = tensor({3e38, -3e38, 1e38, 0.0});
+  const double norm = norm_of(g);
+  for (const double limit : {1.0, 1e-3, 1e-6}) {
+    const Tensor expected = (g.to(f64) * (limit / norm)).to(f32);
+    Model a{{"a", zeros({4})}}, b{{"a", zeros({4})}};
+    optim::SGD sgd(a.parameters(), {.lr = 1});
+    sgd.step(gradients(gradient_of(a[0], g)), {.clip_norm = limit});
+    BOOST_TEST(all_close(-a[0], expected, {.relative = 1e-6}).ok(), a[0]);
+    Gradients clipped = gradients(gradient_of(b[0], g));
+    optim::clip_norm(clipped, limit);
+    BOOST_TEST(all_close(clipped[b[0]], expected, {.relative = 1e-6}).ok(), clipped[b[0]]);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(norm_at_both_ends_of_f64) {

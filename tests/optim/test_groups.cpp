@@ -85,6 +85,39 @@ BOOST_AUTO_TEST_CASE(options_out_of_range) {
              "[adamw] beta2 is -0.5; needed 0 <= beta2 < 1");
   BOOST_TEST(error_text([&] { optim::AdamW adam(p, {.epsilon = 0}); }) ==
              "[adamw] epsilon is 0; needed epsilon > 0");
+  BOOST_TEST(error_text([&] { optim::SGD sgd(p, {.dampening = 0.5}); }) ==
+             "[sgd] momentum is 0; needed momentum > 0 with dampening");
+  BOOST_TEST(error_text([&] { optim::SGD sgd(p, {.momentum = 0.5, .dampening = 1}); }) ==
+             "[sgd] dampening is 1; needed 0 <= dampening < 1");
+  BOOST_TEST(error_text([&] {
+               optim::SGD sgd(p, {.momentum = 0.5, .dampening = 0.5, .nesterov = true});
+             }) == "[sgd] dampening is 0.5; needed no dampening with nesterov");
+  BOOST_TEST(error_text([&] { optim::NAdam nadam(p, {.beta1 = 1}); }) ==
+             "[nadam] beta1 is 1; needed 0 <= beta1 < 1");
+  BOOST_TEST(error_text([&] { optim::NAdam nadam(p, {.momentum_decay = -1}); }) ==
+             "[nadam] momentum_decay is -1; needed momentum_decay >= 0");
+  BOOST_TEST(error_text([&] { optim::RAdam radam(p, {.beta2 = 1}); }) ==
+             "[radam] beta2 is 1; needed 0 <= beta2 < 1");
+  BOOST_TEST(error_text([&] { optim::Adamax adamax(p, {.epsilon = 0}); }) ==
+             "[adamax] epsilon is 0; needed epsilon > 0");
+  BOOST_TEST(error_text([&] { optim::RMSprop rmsprop(p, {.alpha = 1}); }) ==
+             "[rmsprop] alpha is 1; needed 0 <= alpha < 1");
+  BOOST_TEST(error_text([&] { optim::RMSprop rmsprop(p, {.momentum = -1}); }) ==
+             "[rmsprop] momentum is -1; needed 0 <= momentum < 1");
+  BOOST_TEST(error_text([&] { optim::RMSprop rmsprop(p, {.epsilon = 0}); }) ==
+             "[rmsprop] epsilon is 0; needed epsilon > 0");
+  BOOST_TEST(error_text([&] { optim::Adagrad adagrad(p, {.lr_decay = -1}); }) ==
+             "[adagrad] lr_decay is -1; needed lr_decay >= 0");
+  BOOST_TEST(error_text([&] { optim::Adagrad adagrad(p, {.initial = NAN}); }) ==
+             "[adagrad] initial is nan; needed initial >= 0");
+  BOOST_TEST(error_text([&] { optim::Adadelta adadelta(p, {.rho = 1}); }) ==
+             "[adadelta] rho is 1; needed 0 <= rho < 1");
+  BOOST_TEST(error_text([&] { optim::Adadelta adadelta(p, {.weight_decay = -1}); }) ==
+             "[adadelta] weight_decay is -1; needed weight_decay >= 0");
+  BOOST_TEST(error_text([&] { optim::Lion lion(p, {.beta2 = 1}); }) ==
+             "[lion] beta2 is 1; needed 0 <= beta2 < 1");
+  BOOST_TEST(error_text([&] { optim::Lion lion(p, {.weight_decay = -1}); }) ==
+             "[lion] weight_decay is -1; needed weight_decay >= 0");
   optim::SGD sgd(p);
   BOOST_TEST(error_text([&] { sgd.set_lr(-1); }) == "[sgd] lr is -1; needed lr >= 0");
   BOOST_TEST(error_text([&] { sgd.step({}, {.clip_norm = -1}); }) ==
@@ -128,6 +161,28 @@ BOOST_AUTO_TEST_CASE(description) {
              "lazy  1 parameters, 3 elements\n"
              "    b f32 [3]  frozen\n");
   optim::SGD sgd(model.parameters(), {.momentum = 0.9, .nesterov = true});
+  const auto options_of = [](const std::string& text) {
+    const auto from = text.find("lr "), to = text.find("  2 parameters, 9", from);
+    return text.substr(from, to - from);
+  };
+  using optim::Sparse;
+  const auto p = model.parameters();
+  BOOST_TEST(options_of(optim::SGD(p, {.momentum = 0.5, .dampening = 0.1}).describe()) ==
+             "lr 0.01, momentum 0.5, dampening 0.1, weight_decay 0");
+  BOOST_TEST(options_of(optim::AdamW(p, {.amsgrad = true}).describe()) ==
+             "lr 0.001, beta1 0.9, beta2 0.999, epsilon 1e-08, weight_decay 0.01, amsgrad");
+  BOOST_TEST(options_of(optim::NAdam(p).describe()) ==
+             "lr 0.002, momentum_decay 0.004, beta1 0.9, beta2 0.999, epsilon 1e-08, "
+             "weight_decay 0");
+  BOOST_TEST(
+      options_of(optim::RMSprop(p, {.centred = true, .sparse = Sparse::lazy}).describe()) ==
+      "lr 0.01, alpha 0.99, epsilon 1e-08, momentum 0, weight_decay 0, centred, sparse lazy");
+  BOOST_TEST(options_of(optim::Adagrad(p).describe()) ==
+             "lr 0.01, lr_decay 0, epsilon 1e-10, initial 0, weight_decay 0");
+  BOOST_TEST(options_of(optim::Adadelta(p).describe()) ==
+             "lr 1, rho 0.9, epsilon 1e-06, weight_decay 0");
+  BOOST_TEST(options_of(optim::Lion(p).describe()) ==
+             "lr 0.0001, beta1 0.9, beta2 0.99, weight_decay 0");
   BOOST_TEST(sgd.describe().starts_with(
       "sgd  2 parameters, 0 steps\n"
       "  group 0  lr 0.01, momentum 0.9 nesterov, weight_decay 0  2 parameters, 9 elements\n"));

@@ -108,8 +108,8 @@ BOOST_AUTO_TEST_CASE(a_list_that_does_not_fit_changes_nothing) {
              "steps is -1, "
              "W.first is f32 [3] instead of f32 [2], W.second is f64 [2] instead of f32 [2], "
              "b.first is missing, "
-             "c.first is of no parameter here; needed what state() returned; "
-             "hint: make model and optimiser with the same options first");
+             "c.first is unknown here; needed what state() returned; "
+             "hint: make optimiser or model with the same options first");
   BOOST_TEST(error_text([&] { adam.restore({}); })
                  .starts_with("[adam] state of another optimiser or model: lr is missing, steps is "
                               "missing, W.steps"));
@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(of_another_kind_is_refused) {
   BOOST_TEST(error_text([&] { adam.restore(sgd.state()); })
                  .starts_with("[adam] state of another optimiser or model: W.first is missing, "
                               "W.second is missing, "
-                              "W.momentum is of no parameter here"));
+                              "W.momentum is unknown here"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
