@@ -6,9 +6,12 @@
 #include <unroll/optim/adamax.h>
 #include <unroll/optim/adamw.h>
 #include <unroll/optim/clip.h>
+#include <unroll/optim/cycles.h>
+#include <unroll/optim/decay.h>
 #include <unroll/optim/lion.h>
 #include <unroll/optim/nadam.h>
 #include <unroll/optim/optimizer.h>
+#include <unroll/optim/plateau.h>
 #include <unroll/optim/radam.h>
 #include <unroll/optim/rmsprop.h>
 #include <unroll/optim/schedule.h>

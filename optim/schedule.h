@@ -3,6 +3,7 @@
 #include <unroll/autograd/index.h>
 
 #include <functional>
+#include <vector>
 
 namespace unroll::optim {
 
@@ -10,10 +11,13 @@ namespace unroll::optim {
 //   const auto schedule = optim::cosine({.lr = 2e-3, .steps = 10'000, .warmup = 500});
 //   adam.set_lr(schedule.at(adam.steps()));
 //   adam.step(grads);
+// set_lr changes the rates of all groups by the factor by which it changes the first one's. There
+// is no state to save: the optimiser knows its step. Schedules that count epochs are asked for
+// at(epoch).
 class Schedule {
  public:
   explicit Schedule(std::function<double(Index step)> rate) : rate_(std::move(rate)) {}
-  double at(Index step) const { return rate_(step); }
+  double at(Index step) const;  // throws where step < 0
 
  private:
   std::function<double(Index)> rate_;
@@ -21,15 +25,24 @@ class Schedule {
 
 Schedule constant(double lr);
 
-struct CosineOptions {
-  double lr = 0;
-  Index steps = 0;  // altogether, warm-up included; the floor holds from there on
-  double floor = 0;
-  Index warmup = 0;  // steps on a straight line: lr / warmup, 2 · lr / warmup, …, lr
+struct WarmUpOptions {
+  Index steps = 0;
+  double from = 0;  // factor before the first of them
 };
+// During the first n steps what `then` gives for its step 0, times from + (1 - from) · (k + 1) / n
+// at step k; afterwards `then`, from its step 0. Throws unless steps >= 0 and 0 <= from <= 1.
+//   optim::warm_up({.steps = 500}, optim::exponential({.lr = 1e-3, .factor = 0.9999}))
+Schedule warm_up(const WarmUpOptions& options, Schedule then);
 
-// Half a cosine (Loshchilov and Hutter 2017): floor + (lr - floor) · (1 + cos(π k / n)) / 2 at step
-// k of the n behind the warm-up. Throws unless lr > 0, 0 <= floor <= lr and 0 <= warmup < steps.
-Schedule cosine(const CosineOptions& options);
+struct Phase {
+  Index steps = 0;  // of the last one: not looked at, it lasts for ever
+  Schedule schedule;
+};
+// One schedule after the other, each from its step 0. Throws unless there is one and all but the
+// last have steps > 0.
+Schedule sequence(std::vector<Phase> phases);
+
+// a times b, at the same step. One of them may be a factor: linear({.from = 0.1, .to = 1, …}).
+Schedule product(Schedule a, Schedule b);
 
 }  // namespace unroll::optim

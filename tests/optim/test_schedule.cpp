@@ -1,5 +1,5 @@
 #include <unroll/autograd/error.h>
-#include <unroll/optim/schedule.h>
+#include <unroll/optim/decay.h>
 
 #include <cmath>
 
