@@ -5,6 +5,7 @@
 #include <unroll/optim/adam.h>
 #include <unroll/optim/adamax.h>
 #include <unroll/optim/adamw.h>
+#include <unroll/optim/average.h>
 #include <unroll/optim/clip.h>
 #include <unroll/optim/cycles.h>
 #include <unroll/optim/decay.h>
