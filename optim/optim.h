@@ -9,6 +9,7 @@
 #include <unroll/optim/clip.h>
 #include <unroll/optim/cycles.h>
 #include <unroll/optim/decay.h>
+#include <unroll/optim/lbfgs.h>
 #include <unroll/optim/lion.h>
 #include <unroll/optim/nadam.h>
 #include <unroll/optim/optimizer.h>
