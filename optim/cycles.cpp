@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 namespace unroll::optim {
@@ -29,20 +28,17 @@ Schedule cosine_restarts(const CosineRestartsOptions& o) {
                          "lr > 0, period > 0, growth >= 1, 0 < factor <= 1 and 0 <= floor <= lr",
                          "optim::cosine_restarts({.lr = 2e-3, .period = 1000, .growth = 2})");
   return Schedule([o](Index step) {
-    constexpr Index most = std::numeric_limits<Index>::max();
-    Index length = o.period, cycle = 0;
+    auto k = static_cast<double>(step), length = static_cast<double>(o.period), cycle = 0.0;
     if (o.growth == 1) {
-      cycle = step / length;
-      step %= length;
-    } else {
-      for (; step >= length; ++cycle) {
-        step -= length;
-        length = length > most / o.growth ? most : length * o.growth;
-      }
+      cycle = std::floor(k / length);
+      k = static_cast<double>(step % o.period);
     }
-    const double top = std::max(o.floor, o.lr * std::pow(o.factor, static_cast<double>(cycle)));
-    return between(top, o.floor, static_cast<double>(step) / static_cast<double>(length),
-                   Anneal::cosine);
+    for (; k >= length; ++cycle) {
+      k -= length;
+      length *= static_cast<double>(o.growth);
+    }
+    const double top = std::max(o.floor, o.lr * std::pow(o.factor, cycle));
+    return between(top, o.floor, k / length, Anneal::cosine);
   });
 }
 

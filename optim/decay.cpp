@@ -22,7 +22,8 @@ Schedule step_decay(const StepDecayOptions& o) {
                  "lr > 0, every > 0, 0 < factor <= 1 and 0 <= floor <= lr",
                  "optim::step_decay({.lr = 2e-3, .every = 1000, .factor = 0.5})");
   return Schedule([o](Index step) {
-    return std::max(o.floor, o.lr * std::pow(o.factor, static_cast<double>(step / o.every)));
+    const Index falls = step / o.every;
+    return std::max(o.floor, o.lr * std::pow(o.factor, static_cast<double>(falls)));
   });
 }
 

@@ -42,6 +42,26 @@ BOOST_AUTO_TEST_CASE(a_rate_acts_on_all_groups_by_a_factor) {
   BOOST_TEST(std::abs(model[1].item() + 0.04) < 1e-17);
 }
 
+BOOST_AUTO_TEST_CASE(a_schedule_acts_on_all_groups) {
+  Model model{{"a", zeros({1}, f64)}, {"b", zeros({1}, f64)}};
+  optim::SGD sgd(std::vector<Tensor>{model[0]}, {.lr = 0.4});
+  sgd.add(std::vector<Tensor>{model[1]}, {.lr = 0.1});
+  const auto schedule = optim::multi_step({.lr = 0.4, .at = {2}, .factor = 0.5});
+  const Gradients g =
+      gradients(gradient_of(model[0], ones({1}, f64)), gradient_of(model[1], ones({1}, f64)));
+  for (int i = 0; i < 3; ++i) {
+    sgd.set_lr(schedule.at(sgd.steps()));
+    sgd.step(g);
+  }
+  BOOST_TEST(std::abs(model[0].item() + 1.0) < 1e-15);
+  BOOST_TEST(std::abs(model[1].item() + 0.25) < 1e-15);
+  optim::Plateau plateau({.lr = sgd.lr(), .factor = 0.5, .patience = 0});
+  for (const double metric : {1.0, 2.0}) sgd.set_lr(plateau.observe(metric));
+  sgd.step(g);
+  BOOST_TEST(std::abs(model[0].item() + 1.1) < 1e-15);
+  BOOST_TEST(std::abs(model[1].item() + 0.275) < 1e-15);
+}
+
 BOOST_AUTO_TEST_CASE(a_parameter_twice_is_refused) {
   Model model{{"W", ones({2})}, {"b", ones({2})}};
   optim::Adam adam(std::vector<Tensor>{model[0]});

@@ -175,6 +175,17 @@ BOOST_AUTO_TEST_CASE(line_search_comes_back_from_where_nothing_is_finite) {
   BOOST_TEST(std::abs(found.slope) <= 0.9 * 2);
 }
 
+BOOST_AUTO_TEST_CASE(line_search_ends_where_it_goes_down_for_ever) {
+  int trials = 0;
+  const auto phi = [&](double t) {
+    ++trials;
+    return optim::detail::LinePoint{.t = t, .loss = -t, .slope = -1};
+  };
+  const auto found = optim::detail::strong_wolfe(phi, phi(0), 1, 1e-12);
+  BOOST_TEST(found.t > 1e18);
+  BOOST_TEST(trials < 30);
+}
+
 BOOST_AUTO_TEST_CASE(finds_the_minimum_of_rosenbrock) {
   for (const DType dtype : {f32, f64}) {
     Model model{{"a", full({2, 2}, -1.2, dtype)}, {"b", full({3}, 0.5, dtype)}};
@@ -208,6 +219,20 @@ BOOST_AUTO_TEST_CASE(limits_of_a_step) {
   BOOST_TEST(nothing.iterations == 0);
   BOOST_TEST(nothing.evaluations == 1);
   BOOST_TEST(nothing.loss == nothing.first_loss);
+}
+
+BOOST_AUTO_TEST_CASE(a_search_that_finds_nothing_lower_moves_nothing) {
+  Model model{{"a", full({3}, 0.1, f32)}};
+  const Tensor before = copy_of(model[0]);
+  LBFGS optimizer(model.parameters());
+  double loss = 0;
+  const auto result = optimizer.step([&] {
+    return Evaluation{.loss = loss++, .gradients = gradients(gradient_of(model[0], ones({3})))};
+  });
+  BOOST_TEST(all_equal(model[0], before).ok());
+  BOOST_TEST(result.loss == 0.0);
+  BOOST_TEST(!result.converged);
+  BOOST_TEST(result.evaluations < 40);
 }
 
 BOOST_AUTO_TEST_CASE(whatever_throws_changes_nothing) {

@@ -133,6 +133,21 @@ BOOST_AUTO_TEST_CASE(of_another_kind_is_refused) {
                               "W.momentum is unknown here"));
 }
 
+BOOST_AUTO_TEST_CASE(options_that_change_the_moments_are_noticed) {
+  Model model{{"W", ones({2})}};
+  optim::Adam plain(model.parameters()), largest(model.parameters(), {.amsgrad = true});
+  Rng rng(2);
+  plain.step(random_gradients(model, rng));
+  largest.step(random_gradients(model, rng));
+  BOOST_TEST(error_text([&] {
+               largest.restore(plain.state());
+             }).starts_with("[adam] state of another optimiser or model: W.largest is missing;"));
+  BOOST_TEST(
+      error_text([&] {
+        plain.restore(largest.state());
+      }).starts_with("[adam] state of another optimiser or model: W.largest is unknown here;"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
