@@ -222,12 +222,12 @@ BOOST_AUTO_TEST_CASE(limits_of_a_step) {
 }
 
 BOOST_AUTO_TEST_CASE(a_search_that_finds_nothing_lower_moves_nothing) {
-  Model model{{"a", full({3}, 0.1, f32)}};
+  Model model{{"a", full({3}, 0.1, f64)}};
   const Tensor before = copy_of(model[0]);
   LBFGS optimizer(model.parameters());
   double loss = 0;
   const auto result = optimizer.step([&] {
-    return Evaluation{.loss = loss++, .gradients = gradients(gradient_of(model[0], ones({3})))};
+    return Evaluation{.loss = loss++, .gradients = gradients(gradient_of(model[0], ones({3}, f64)))};
   });
   BOOST_TEST(all_equal(model[0], before).ok());
   BOOST_TEST(result.loss == 0.0);
