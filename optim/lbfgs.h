@@ -53,9 +53,9 @@ struct LBFGSResult {
 // algorithms 3.5 and 3.6), or, with `none`, all of lr along it. A trial where the loss or its
 // gradient is not finite is too far.
 //
-// All arithmetic but the loss's is in f64: memory about (2 · history + 10) · 8 bytes per element. There is
-// one group. Row-sparse gradients are made dense, a parameter without a gradient has one of zero,
-// frozen parameters are left out; freezing or unfreezing one forgets the pairs.
+// All arithmetic but the loss's is in f64: memory about (2 · history + 10) · 8 bytes per element.
+// There is one group. Row-sparse gradients are made dense, a parameter without a gradient has one
+// of zero, frozen parameters are left out; freezing or unfreezing one forgets the pairs.
 class LBFGS {
  public:
   using Options = LBFGSOptions;
