@@ -12,7 +12,9 @@
 #include <unroll/autograd/ops/embedding.h>
 #include <unroll/autograd/ops/join.h>
 #include <unroll/autograd/ops/matmul.h>
+#include <unroll/autograd/ops/rearrange.h>
 #include <unroll/autograd/ops/reduce.h>
+#include <unroll/autograd/ops/sequence.h>
 #include <unroll/autograd/ops/softmax.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/autograd/parallel.h>
