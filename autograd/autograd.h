@@ -10,6 +10,7 @@
 #include <unroll/autograd/ops/cross_entropy.h>
 #include <unroll/autograd/ops/dropout.h>
 #include <unroll/autograd/ops/embedding.h>
+#include <unroll/autograd/ops/indexing.h>
 #include <unroll/autograd/ops/join.h>
 #include <unroll/autograd/ops/matmul.h>
 #include <unroll/autograd/ops/rearrange.h>

@@ -2,14 +2,41 @@
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/ops/embedding.h>
-#include <unroll/autograd/ops/flat.h>
+#include <unroll/autograd/ops/indexing.h>
+#include <unroll/autograd/ops/views.h>
 
 #include <cstring>
+#include <vector>
 
 namespace unroll {
 namespace {
 
 Tensor place_rows(const Tensor& rows, const Tensor& ids, const Shape& table);
+
+constexpr Index no_padding = -1;
+struct Padding {
+  Index id;
+};
+
+// The gradients of looked up rows, and their ids, without those of the padding.
+struct Lookups {
+  Tensor ids;
+  Tensor rows;
+};
+Lookups without_padding(const Tensor& ids, const Tensor& rows, Index padding) {
+  if (padding == no_padding) return {ids, rows};
+  std::vector<Index> kept, positions;
+  const auto list = ids.span<Index>();
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (list[i] == padding) continue;
+    kept.push_back(list[i]);
+    positions.push_back(static_cast<Index>(i));
+  }
+  const auto count = std::ssize(kept);
+  return {from(std::span<const Index>(kept), {count}),
+          index_select(reshape(rows, {std::ssize(list), rows.size(-1)}), 0,
+                       from(std::span<const Index>(positions), {count}))};
+}
 
 const RegisteredOperation embedding_op{
     {.name = "embedding",
@@ -17,10 +44,11 @@ const RegisteredOperation embedding_op{
          [](Backward& b) {
            const Tensor g = b.upstream();
            if (!g.defined() || !b.needs(0)) return;
+           const Lookups found = without_padding(b.saved(0), g, b.attributes<Padding>().id);
            if (b.differentiable())
-             b.add(0, place_rows(g, b.saved(0), b.input_shape(0)));
+             b.add(0, place_rows(found.rows, found.ids, b.input_shape(0)));
            else
-             b.add_rows(0, b.saved(0), g);
+             b.add_rows(0, found.ids, found.rows);
          },
      .check =
          [] {
@@ -30,7 +58,7 @@ const RegisteredOperation embedding_op{
                                      return embedding(in[0], in[1]);
                                    }}}};
          },
-     .formula = "rows of a table"}};
+     .formula = "rows of a table; dtable = dy added at the ids, but to no padding"}};
 
 const RegisteredOperation place_rows_op{
     {.name = "place_rows",
@@ -66,7 +94,9 @@ Tensor place_rows(const Tensor& rows, const Tensor& ids, const Shape& table) {
 
 }  // namespace
 
-Tensor embedding(const Tensor& table, const Tensor& ids) {
+Tensor embedding(const Tensor& table, const Tensor& ids) { return embedding(table, ids, {}); }
+
+Tensor embedding(const Tensor& table, const Tensor& ids, const EmbeddingOptions& options) {
   detail::require_floating("embedding", "table", table);
   detail::require_defined("embedding", "ids", ids);
   if (table.rank() != 2 || ids.dtype() != i64)
@@ -79,6 +109,11 @@ Tensor embedding(const Tensor& table, const Tensor& ids) {
   const Index columns = table.size(1);
   Tensor y = detail::empty(ids.shape().inserted(ids.rank(), columns), table.dtype());
   const auto bytes = static_cast<std::size_t>(columns) * element_bytes(table.dtype());
+  if (options.padding && (*options.padding < 0 || *options.padding >= count))
+    fail("embedding",
+         {.given = "padding " + std::to_string(*options.padding) + " for table " + describe(table),
+          .needed = "0 … " + std::to_string(count - 1),
+          .hint = {}});
   std::byte* to = y.header()->data;
   const auto list = at.span<Index>();
   for (std::size_t i = 0; i < list.size(); ++i, to += bytes) {
@@ -90,7 +125,8 @@ Tensor embedding(const Tensor& table, const Tensor& ids) {
                                  " rows; is the vocabulary of the data that of the model?"});
     std::memcpy(to, rows.header()->data + static_cast<std::size_t>(list[i]) * bytes, bytes);
   }
-  return detail::record(embedding_op, {&table}, y, {&at});
+  return detail::record(embedding_op, {&table}, y, {&at},
+                        Padding{options.padding.value_or(no_padding)});
 }
 
 }  // namespace unroll
