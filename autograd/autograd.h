@@ -9,6 +9,7 @@
 #include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/cross_entropy.h>
 #include <unroll/autograd/ops/dropout.h>
+#include <unroll/autograd/ops/einsum.h>
 #include <unroll/autograd/ops/embedding.h>
 #include <unroll/autograd/ops/indexing.h>
 #include <unroll/autograd/ops/join.h>

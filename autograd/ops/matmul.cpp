@@ -1,7 +1,9 @@
 #include <unroll/autograd/backward.h>
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/matrix_product.h>
+#include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/matmul.h>
+#include <unroll/autograd/ops/matmul_batch.h>
 #include <unroll/autograd/ops/reduce.h>
 #include <unroll/autograd/ops/views.h>
 
@@ -122,9 +124,44 @@ void product_into(const Tensor& x, const Tensor& W, bool accumulate, const Tenso
                    detail::as_matrix(y, hold_y));  // [M×N] = [M×K]·[K×N]
 }
 
+// Products with anything but a matrix on the right.
+Tensor other_product(const Tensor& x, const Tensor& W) {
+  detail::require_floating("matmul", "x", x);
+  detail::require_floating("matmul", "W", W);
+  detail::require_same_dtype("matmul", x, W);
+  if (x.rank() < 1 || W.rank() < 1)
+    fail("matmul", {.given = "x " + describe(x) + " and W " + describe(W),
+                    .needed = "x [..., M, K] and W [..., K, N], or vectors [K]",
+                    .hint = "x * W multiplies by one number"});
+  const Index depth = W.size(W.rank() == 1 ? 0 : -2);
+  if (x.size(-1) != depth)
+    fail("matmul", {.given = "x " + describe(x) + " and W " + describe(W) + " disagree in " +
+                             std::to_string(x.size(-1)) + " and " + std::to_string(depth),
+                    .needed = "x [..., " + std::to_string(depth) + "]",
+                    .hint = {}});
+  if (W.rank() == 1) return x.rank() == 1 ? sum(x * W) : squeeze(matmul(x, unsqueeze(W, 1)), -1);
+  if (x.rank() == 1) return squeeze(detail::batched_product(unsqueeze(x, 0), W), -2);
+  const Index matrix = depth * W.size(-1);
+  if (x.rank() >= W.rank() && matrix > 0 && W.size() == matrix)  // one matrix for all
+    return matmul(x, reshape(W, {depth, W.size(-1)}));
+  return detail::batched_product(x, W);
+}
+
+// Throws unless both are vectors.
+void check_vectors(std::string_view operation, const Tensor& a, const Tensor& b) {
+  detail::require_floating(operation, "a", a);
+  detail::require_floating(operation, "b", b);
+  detail::require_same_dtype(operation, a, b);
+  if (a.rank() != 1 || b.rank() != 1)
+    fail(operation, {.given = "a " + describe(a) + " and b " + describe(b),
+                     .needed = "two vectors",
+                     .hint = "matmul(x, W) multiplies matrices"});
+}
+
 }  // namespace
 
 Tensor matmul(const Tensor& x, const Tensor& W) {
+  if (W.defined() && W.header()->rank != 2) return other_product(x, W);
   Tensor y = detail::empty(product_shape("matmul", x, W), x.dtype());
   if (x.rank() == 2 && detail::strides(x)[1] != 1 && x.size(1) != 1) {
     Tensor hold_x, hold_W, hold_y;
@@ -156,6 +193,20 @@ Tensor affine(const Tensor& x, const Tensor& W, const Tensor& b) {
       y);
   product_into(x, W, true, y);
   return detail::record(bias ? affine_op : affine_sum_op, {&x, &W, &b}, y, {&x, &W});
+}
+
+Tensor dot(const Tensor& a, const Tensor& b) {
+  check_vectors("dot", a, b);
+  if (a.size() != b.size())
+    fail("dot", {.given = "a " + describe(a) + " and b " + describe(b),
+                 .needed = "vectors of one length",
+                 .hint = {}});
+  return sum(a * b);
+}
+
+Tensor outer(const Tensor& a, const Tensor& b) {
+  check_vectors("outer", a, b);
+  return unsqueeze(a, 1) * b;
 }
 
 }  // namespace unroll
