@@ -1,45 +1,15 @@
 #include <unroll/autograd/create.h>
+#include <unroll/autograd/detail/generate.h>
 #include <unroll/autograd/detail/strided.h>
-#include <unroll/autograd/parallel.h>
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace unroll {
 namespace {
 
-constexpr Index task_elements = 16384;
-
-// Element i of a new tensor is value(i); any thread may make any part.
-template <class Value>
-Tensor generate(const Shape& shape, DType dtype, const Value& value) {
-  Tensor t = detail::empty(shape, dtype);
-  visit(dtype, [&]<class T>(T) {
-    T* to = detail::data<T>(t);
-    detail::parallel_for(t.size(), task_elements, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) to[i] = static_cast<T>(value(i));
-    });
-  });
-  return t;
-}
-
-// The stream of one bulk draw.
-Rng take_stream(Rng& rng) {
-  Rng stream = rng;
-  ++rng.counter;
-  return stream;
-}
-
-double unit(const Rng& stream, Index i) {
-  return detail::to_unit(detail::random_bits(stream, static_cast<std::uint64_t>(i)));
-}
-
-void require_floating_dtype(std::string_view operation, DType dtype) {
-  if (!is_floating(dtype))
-    fail(operation,
-         {.given = "dtype " + std::string(name_of(dtype)), .needed = "f32 or f64", .hint = {}});
-}
+using detail::generate;
+using detail::require_floating_dtype;
 
 template <class T>
 Tensor copy_of(std::span<const T> values, const Shape& shape) {
@@ -66,64 +36,34 @@ Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype()); }
 Tensor zeros_like(const Tensor& x, const Shape& shape) { return zeros(shape, x.dtype()); }
 Tensor ones_like(const Tensor& x) { return ones(x.shape(), x.dtype()); }
 
-Tensor arange(Index count) {
-  return generate({count}, i64, [](Index i) { return i; });
+Tensor arange(Index count, DType dtype) {
+  if (count < 0)
+    fail("arange", {.given = "count " + std::to_string(count),
+                    .needed = "0 or more",
+                    .hint = "arange(from, to, -1) counts down"});
+  return generate({count}, dtype, [](Index i) { return i; });
 }
 
-Tensor eye(Index n, DType dtype) {
-  return generate({n, n}, dtype, [n](Index i) { return i / n == i % n ? 1.0 : 0.0; });
-}
-
-Tensor uniform(const Shape& shape, double low, double high, DType dtype) {
-  return uniform(shape, low, high, default_rng(), dtype);
-}
-
-Tensor uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype) {
-  require_floating_dtype("uniform", dtype);
-  if (!(low <= high) || !std::isfinite(low) || !std::isfinite(high))
-    fail("uniform", {.given = "low " + std::to_string(low) + " and high " + std::to_string(high),
-                     .needed = "finite low <= high",
-                     .hint = {}});
-  const Rng stream = take_stream(rng);
-  const bool single = dtype == f32;
-  return generate(shape, dtype, [=](Index i) {
-    const double v = low + (high - low) * unit(stream, i);
-    // Rounding to f32 may reach the excluded end.
-    return single && static_cast<float>(v) >= static_cast<float>(high) && low < high
-               ? static_cast<double>(
-                     std::nextafter(static_cast<float>(high), static_cast<float>(low)))
-               : v;
+Tensor linspace(double from, double to, Index count, DType dtype) {
+  require_floating_dtype("linspace", dtype);
+  if (count < 0 || !std::isfinite(from) || !std::isfinite(to))
+    fail("linspace", {.given = std::to_string(count) + " numbers from " + std::to_string(from) +
+                               " to " + std::to_string(to),
+                      .needed = "0 or more, between finite ends",
+                      .hint = {}});
+  const double step = count > 1 ? (to - from) / static_cast<double>(count - 1) : 0;
+  // From either end, so that both are met exactly.
+  return generate({count}, dtype, [=](Index i) {
+    return i < (count + 1) / 2 ? from + static_cast<double>(i) * step
+                               : to - static_cast<double>(count - 1 - i) * step;
   });
 }
 
-Tensor normal(const Shape& shape, double mean, double deviation, DType dtype) {
-  return normal(shape, mean, deviation, default_rng(), dtype);
-}
+Tensor eye(Index n, DType dtype) { return eye(n, n, dtype); }
 
-Tensor normal(const Shape& shape, double mean, double deviation, Rng& rng, DType dtype) {
-  require_floating_dtype("normal", dtype);
-  if (!(deviation >= 0))
-    fail("normal",
-         {.given = "deviation " + std::to_string(deviation), .needed = "0 or more", .hint = {}});
-  const Rng stream = take_stream(rng);
-  // Box and Muller: one element from two numbers of its own.
-  return generate(shape, dtype, [=](Index i) {
-    const double u = 1.0 - unit(stream, 2 * i);
-    const double v = unit(stream, 2 * i + 1);
-    return mean + deviation * std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v);
-  });
-}
-
-Tensor bernoulli(const Shape& shape, double probability, DType dtype) {
-  return bernoulli(shape, probability, default_rng(), dtype);
-}
-
-Tensor bernoulli(const Shape& shape, double probability, Rng& rng, DType dtype) {
-  if (!(probability >= 0 && probability <= 1))
-    fail("bernoulli",
-         {.given = "probability " + std::to_string(probability), .needed = "0 … 1", .hint = {}});
-  const Rng stream = take_stream(rng);
-  return generate(shape, dtype, [=](Index i) { return unit(stream, i) < probability ? 1.0 : 0.0; });
+Tensor eye(Index rows, Index columns, DType dtype) {
+  return generate({rows, columns}, dtype,
+                  [columns](Index i) { return i / columns == i % columns ? 1.0 : 0.0; });
 }
 
 Tensor from(std::span<const float> values, const Shape& shape) { return copy_of(values, shape); }
@@ -131,6 +71,39 @@ Tensor from(std::span<const double> values, const Shape& shape) { return copy_of
 Tensor from(std::span<const Index> values, const Shape& shape) { return copy_of(values, shape); }
 
 namespace detail {
+
+Tensor range(Index from, Index to, Index step, DType dtype) {
+  // Unsigned, since the way from the lowest number to the highest is longer than an Index.
+  const auto way = step > 0 ? static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from)
+                            : static_cast<std::uint64_t>(from) - static_cast<std::uint64_t>(to);
+  const auto length = step > 0 ? static_cast<std::uint64_t>(step)
+                               : std::uint64_t{0} - static_cast<std::uint64_t>(step);
+  if (step == 0 || (step > 0 ? to < from : to > from))
+    fail("arange", {.given = "from " + std::to_string(from) + " to " + std::to_string(to) +
+                             " step " + std::to_string(step),
+                    .needed = "a step towards the end",
+                    .hint = {}});
+  const auto count = static_cast<Index>(way / length + (way % length != 0 ? 1 : 0));
+  return generate({count}, dtype, [=](Index i) { return from + i * step; });
+}
+
+Tensor range(double from, double to, double step, DType dtype) {
+  require_floating_dtype("arange", dtype);
+  const double count = std::ceil((to - from) / step);
+  if (!(count >= 0 && count < 0x1p62) || step == 0 || !std::isfinite(step))
+    fail("arange", {.given = "from " + std::to_string(from) + " to " + std::to_string(to) +
+                             " step " + std::to_string(step),
+                    .needed = "a step towards the end",
+                    .hint = {}});
+  return generate({static_cast<Index>(count)}, dtype,
+                  [=](Index i) { return from + static_cast<double>(i) * step; });
+}
+
+void require_floating_dtype(std::string_view operation, DType dtype) {
+  if (!is_floating(dtype))
+    fail(operation,
+         {.given = "dtype " + std::string(name_of(dtype)), .needed = "f32 or f64", .hint = {}});
+}
 
 Tensor from_numbers(std::span<const double> values, const Shape& shape, DType dtype) {
   require_floating_dtype("tensor", dtype);
