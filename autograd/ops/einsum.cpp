@@ -111,6 +111,14 @@ void Equation::check_extents() const {
     for (std::size_t i = 0; i < terms[k].labels.size(); ++i) {
       const auto label = static_cast<std::size_t>(terms[k].labels[i]);
       const Index extent = terms[k].x.size(static_cast<Index>(i));
+      const auto first =
+          std::find(terms[k].labels.begin(), terms[k].labels.end(), terms[k].labels[i]) -
+          terms[k].labels.begin();
+      if (terms[k].x.size(first) != extent)
+        fail_at(std::string("'") + static_cast<char>(label) + "' is " +
+                    std::to_string(terms[k].x.size(first)) + " and " + std::to_string(extent) +
+                    " in operand " + std::to_string(k) + " " + describe(terms[k].x),
+                "one extent");
       if (seen[label] && extents[label] != 1 && extent != 1 && extents[label] != extent) {
         const std::string name = label < first_ellipsis
                                      ? std::string("'") + static_cast<char>(label) + "'"
@@ -165,19 +173,11 @@ Term with_labels_once(Term term) {
       ++i;
       continue;
     }
-    const Index a = static_cast<Index>(i);
-    const Index b = again - term.labels.begin();
-    // Extent 1 stretches here, too: all of it lies on the diagonal.
-    if (term.x.size(a) == term.x.size(b)) {
-      term.x = diagonal(term.x, {.axis_a = a, .axis_b = b});
-      term.labels.erase(again);
-      term.labels.erase(term.labels.begin() + static_cast<std::ptrdiff_t>(i));
-      term.labels.push_back(label);
-    } else {
-      const Index single = term.x.size(a) == 1 ? a : b;
-      term.x = squeeze(term.x, single);
-      term.labels.erase(term.labels.begin() + single);
-    }
+    term.x =
+        diagonal(term.x, {.axis_a = static_cast<Index>(i), .axis_b = again - term.labels.begin()});
+    term.labels.erase(again);
+    term.labels.erase(term.labels.begin() + static_cast<std::ptrdiff_t>(i));
+    term.labels.push_back(label);
   }
   return term;
 }

@@ -147,13 +147,13 @@ Tensor flip_within(const Tensor& x, const Tensor& lengths) {
 
 }  // namespace
 
-Tensor sequence_mask(std::span<const Index> lengths, Index steps) {
+Tensor sequence_mask(std::span<const Index> lengths, Index steps, DType dtype) {
   if (steps < 0)
     fail("sequence_mask", {.given = std::to_string(steps) + " steps",
                            .needed = "0 or more",
                            .hint = "sequence_mask(lengths, ids.size(0))"});
   const auto batch = std::ssize(lengths);
-  Tensor mask = zeros({batch, steps}, i64);
+  Tensor mask = zeros({batch, steps}, dtype);
   for (Index b = 0; b < batch; ++b) {
     const Index length = lengths[static_cast<std::size_t>(b)];
     if (length < 0 || length > steps)
@@ -161,13 +161,13 @@ Tensor sequence_mask(std::span<const Index> lengths, Index steps) {
            {.given = "length " + std::to_string(length) + " of row " + std::to_string(b),
             .needed = "0 … " + std::to_string(steps),
             .hint = {}});
-    std::fill_n(detail::data<Index>(mask) + b * steps, length, Index{1});
+    visit(dtype, [&]<class T>(T) { std::fill_n(detail::data<T>(mask) + b * steps, length, T(1)); });
   }
   return mask;
 }
 
-Tensor sequence_mask(std::initializer_list<Index> lengths, Index steps) {
-  return sequence_mask(span_of(lengths), steps);
+Tensor sequence_mask(std::initializer_list<Index> lengths, Index steps, DType dtype) {
+  return sequence_mask(span_of(lengths), steps, dtype);
 }
 
 Tensor last_by_length(const Tensor& x, std::span<const Index> lengths) {

@@ -9,9 +9,9 @@
 // steps, 0 … T; what lies behind is padding. Lengths are host data, one for each row.
 namespace unroll {
 
-// [B, T] in i64: 1 at the steps that count, else 0. Throws for a length outside 0 … T.
-Tensor sequence_mask(std::span<const Index> lengths, Index steps);
-Tensor sequence_mask(std::initializer_list<Index> lengths, Index steps);
+// [B, T]: 1 at the steps that count, else 0. Throws for a length outside 0 … T.
+Tensor sequence_mask(std::span<const Index> lengths, Index steps, DType dtype = f32);
+Tensor sequence_mask(std::initializer_list<Index> lengths, Index steps, DType dtype = f32);
 
 // x [T, B, …] → [B, …]: the last step of each row that counts, 0 where there is none. The gradient
 // goes there alone: padding gets exactly 0.

@@ -79,5 +79,7 @@ std::array<Tensor, N> split(const Tensor& x, const Index (&sizes)[N], Index axis
 std::vector<Tensor> split(const Tensor& x, std::span<const Index> sizes, Index axis);
 // Up to `count` pieces of extent ⌈n / count⌉, of which the last may be smaller.
 std::vector<Tensor> chunk(const Tensor& x, Index count, Index axis);
+// What lies at each index of an axis, without that axis; undoes stack.
+std::vector<Tensor> unstack(const Tensor& x, Index axis);
 
 }  // namespace unroll

@@ -111,4 +111,13 @@ std::vector<Tensor> chunk(const Tensor& x, Index count, Index axis) {
   return pieces;
 }
 
+std::vector<Tensor> unstack(const Tensor& x, Index axis) {
+  detail::require_defined("unstack", "x", x);
+  const Index at = normalize_axis("unstack", axis, x.rank());
+  std::vector<Tensor> parts;
+  parts.reserve(static_cast<std::size_t>(x.size(at)));
+  for (Index i = 0; i < x.size(at); ++i) parts.push_back(select(x, at, i));
+  return parts;
+}
+
 }  // namespace unroll

@@ -109,6 +109,20 @@ BOOST_AUTO_TEST_CASE(random_equations) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(extents_of_one_stretch) {
+  const Tensor a = numbers({2, 1}), b = numbers({1, 3}, 2), c = numbers({2, 3}, 3);
+  const Tensor wide_a = contiguous(expand(a, {2, 3})), wide_b = contiguous(expand(b, {2, 3}));
+  for (const std::string equation : {"ij,ij->ij", "ij,ij->i", "ij,ij->", "ij,ij->j"}) {
+    BOOST_TEST(all_close(einsum(equation, a, b), by_hand(equation, {wide_a, wide_b}),
+                         {.relative = 1e-14}));
+    BOOST_TEST(
+        all_close(einsum(equation, a, c), by_hand(equation, {wide_a, c}), {.relative = 1e-13}));
+  }
+  BOOST_TEST(
+      all_close(einsum("ij,kj->ik", a, c), by_hand("ij,kj->ik", {wide_a, c}), {.relative = 1e-13}));
+  BOOST_TEST(einsum("bi,bij->bj", zeros({1, 2}), zeros({0, 2, 3})).shape() == Shape({0, 3}));
+}
+
 // The gradient of Σ w · y is the same sum with w in the place of an operand; and its gradient
 // again.
 BOOST_AUTO_TEST_CASE(gradients_are_equations_too) {
@@ -184,6 +198,25 @@ BOOST_AUTO_TEST_CASE(gradients_of_broadcast_batches) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_batch_times_itself) {
+  for (const bool turned : {false, true}) {
+    std::vector<Tensor> found;
+    for (const bool differentiable : {false, true}) {
+      Tape tape;
+      const Tensor x = tape.watch(numbers({2, 3, 3}));
+      const Tensor y = turned ? einsum("bij,bkj->bik", x, x) : matmul(x, x);
+      found.push_back(detach(tape.gradient(
+          y, x, {.upstream = numbers({2, 3, 3}, 2), .differentiable = differentiable})));
+    }
+    BOOST_TEST(all_close(found[0], found[1], {.relative = 1e-13}));
+    const Tensor x = numbers({2, 3, 3}), w = numbers({2, 3, 3}, 2);
+    const Tensor expected = turned
+                                ? by_hand("bik,bkj->bij", {w, x}) + by_hand("bik,bij->bkj", {w, x})
+                                : by_hand("bik,bjk->bij", {w, x}) + by_hand("bij,bik->bjk", {x, w});
+    BOOST_TEST(all_close(found[0], expected, {.relative = 1e-13}));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(vectors) {
   const Tensor a = tensor({1.0, 2.0, 3.0}), b = tensor({4.0, 5.0, 6.0});
   BOOST_TEST(dot(a, b).item() == 32.0);
@@ -201,6 +234,11 @@ BOOST_AUTO_TEST_CASE(messages) {
       [&] { return einsum("ij,jk->ik", a, b); },
       "[einsum] \"ij,jk->ik\": 'j' is 3 in operand 0 f32 [2, 3] and 4 in operand 1 f32 [4, "
       "5]; needed one extent, or 1");
+  check_throws(
+      [&] {
+        return einsum("ii->i", zeros({3, 1}));
+      },
+      "[einsum] \"ii->i\": 'i' is 3 and 1 in operand 0 f32 [3, 1]; needed one extent");
   check_throws([&] { return einsum("ij,jk->ik", a); },
                "[einsum] \"ij,jk->ik\": 2 operands in it and 1 given; needed one part between "
                "commas for each operand");

@@ -80,6 +80,18 @@ BOOST_AUTO_TEST_CASE(turned_twice_or_back_is_as_before) {
                        stack({select(x, 0, 3), select(x, 0, 1)}, 0)));
 }
 
+BOOST_AUTO_TEST_CASE(taken_apart_and_joined_again) {
+  const Tensor x = numbers({3, 4, 5});
+  for (const Index axis : {0, 1, -1}) {
+    BOOST_TEST(all_equal(stack(unstack(x, axis), axis), x));
+    for (const Index count : {1, 2, 3, 7})
+      BOOST_TEST(all_equal(concat(chunk(x, count, axis), axis), x));
+  }
+  BOOST_TEST(shares_memory(unstack(x, 1)[2], x));
+  BOOST_TEST(unstack(zeros({0, 2}), 0).empty());
+  BOOST_TEST(chunk(zeros({0, 2}), 3, 0).size() == 1U);
+}
+
 // ⟨f(x), y⟩ = ⟨x, fᵀ(y)⟩ for what is linear, where fᵀ is the gradient.
 BOOST_AUTO_TEST_CASE(gradients_are_adjoints) {
   const std::vector<std::function<Tensor(const Tensor&)>> all{
@@ -222,7 +234,9 @@ BOOST_AUTO_TEST_CASE(messages) {
 }
 
 BOOST_AUTO_TEST_CASE(masks_of_sequences) {
-  BOOST_TEST(all_equal(sequence_mask({2, 0, 3}, 3), tensor({{1, 1, 0}, {0, 0, 0}, {1, 1, 1}})));
+  BOOST_TEST(
+      all_equal(sequence_mask({2, 0, 3}, 3, i64), tensor({{1, 1, 0}, {0, 0, 0}, {1, 1, 1}})));
+  BOOST_TEST(all_equal(sequence_mask({1, 2}, 2), tensor({{1.0, 0.0}, {1.0, 1.0}})));
   BOOST_TEST(sequence_mask(std::vector<Index>{}, 4).shape() == Shape({0, 4}));
   BOOST_TEST(sequence_mask({0, 0}, 0).shape() == Shape({2, 0}));
 }
