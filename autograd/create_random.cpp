@@ -26,17 +26,39 @@ double unit(const Rng& stream, Index i) {
   return detail::to_unit(detail::random_bits(stream, static_cast<std::uint64_t>(i)));
 }
 
-// Which class a number in [0, 1) falls into, where weight(k) >= 0 is that of class k. Throws,
-// naming the row, where the weights are none.
+// Throws, naming the place, unless every row of weights can be drawn from.
+template <class T>
+void check_weights(const Tensor& given, const T* weights, bool logits) {
+  const Index classes = given.size(-1);
+  constexpr T none = -std::numeric_limits<T>::infinity();
+  for (Index row = 0; row < given.size() / classes; ++row, weights += classes) {
+    bool any = false;
+    for (Index k = 0; k < classes; ++k) {
+      const T w = weights[k];
+      const bool fits = logits ? w < -none : w >= T(0) && std::isfinite(w);
+      any = any || w > (logits ? none : T(0));
+      if (!fits)
+        fail("categorical",
+             {.given = (logits ? "logit " : "probability ") +
+                       std::to_string(static_cast<double>(w)) + " at " +
+                       detail::index_text(row * classes + k, given.shape()),
+              .needed = logits ? "a number below infinity" : "a finite number, 0 or more",
+              .hint = {}});
+    }
+    if (!any)
+      fail("categorical",
+           {.given = (logits ? "logits of row " : "probabilities of row ") + std::to_string(row) +
+                     (logits ? ", which are all -inf" : ", which are all 0"),
+            .needed = "a class that can be drawn",
+            .hint = {}});
+  }
+}
+
+// Which class a number in [0, 1) falls into, where weight(k) >= 0 is that of class k.
 template <class Weight>
-Index drawn(double at, Index classes, Index row, const Weight& weight) {
+Index drawn(double at, Index classes, const Weight& weight) {
   double total = 0;
   for (Index k = 0; k < classes; ++k) total += weight(k);
-  if (!(total > 0 && std::isfinite(total)))
-    fail("categorical", {.given = "weights of row " + std::to_string(row) + " with the sum " +
-                                  std::to_string(total),
-                         .needed = "a finite sum above 0",
-                         .hint = {}});
   Index last = 0;
   double sum = 0;
   for (Index k = 0; k < classes; ++k) {
@@ -129,6 +151,8 @@ Tensor categorical(const Categorical& of, Rng& rng) {
                          .hint = {}});
   const Index classes = given.size(-1);
   const Tensor dense = detail::dense_copy(given);
+  visit_floating(given.dtype(),
+                 [&]<class T>(T) { check_weights(given, detail::data<T>(dense), logits); });
   const Rng stream = take_stream(rng);
   Tensor y = detail::empty(given.shape().without(-1), i64);
   visit_floating(given.dtype(), [&]<class T>(T) {
@@ -139,24 +163,12 @@ Tensor categorical(const Categorical& of, Rng& rng) {
         y.size(), std::max<Index>(1, task_elements / classes), [&](Index begin, Index end) {
           for (Index row = begin; row < end; ++row) {
             const T* const w = weights + row * classes;
-            for (Index k = 0; k < classes; ++k) {
-              const bool fits = logits ? w[k] < std::numeric_limits<T>::infinity()
-                                       : w[k] >= T(0) && std::isfinite(w[k]);
-              if (!fits)
-                fail("categorical",
-                     {.given = (logits ? "logit " : "probability ") +
-                               std::to_string(static_cast<double>(w[k])) + " at " +
-                               detail::index_text(row * classes + k, given.shape()),
-                      .needed = logits ? "a number below infinity" : "a finite number, 0 or more",
-                      .hint = {}});
-            }
             const auto top = static_cast<double>(*std::max_element(w, w + classes));
             const double at = unit(stream, row);
             to[row] =
-                logits
-                    ? drawn(at, classes, row,
-                            [&](Index k) { return std::exp(static_cast<double>(w[k]) - top); })
-                    : drawn(at, classes, row, [&](Index k) { return static_cast<double>(w[k]); });
+                logits ? drawn(at, classes,
+                               [&](Index k) { return std::exp(static_cast<double>(w[k]) - top); })
+                       : drawn(at, classes, [&](Index k) { return static_cast<double>(w[k]); });
           }
         });
   });
