@@ -34,11 +34,12 @@ class Equation {
   std::vector<Term> terms;
   Labels result;
 
- private:
   [[noreturn]] void fail_at(const std::string& what, const std::string& needed) const {
     fail("einsum",
          {.given = "\"" + std::string(text_) + "\": " + what, .needed = needed, .hint = {}});
   }
+
+ private:
   // The labels written in `part`, of which "..." stands for `hidden` axes.
   Labels read(std::string_view part, Index hidden) const;
   void read_operand(std::string_view part, const Tensor& x, std::size_t number);
@@ -234,7 +235,7 @@ Tensor as_matrices(const Tensor& x, std::size_t kept, std::size_t first) {
 }
 
 // Two terms as one, whose labels are in `kept`. Neither has a label of its own that is not.
-Term contracted(Term a, Term b, const Labels& kept) {
+Term contracted(const Equation& e, Term a, Term b, const Labels& kept) {
   Labels batch, both, only_a, only_b;
   for (const Label label : a.labels)
     (!contains(b.labels, label) ? only_a : contains(kept, label) ? batch : both).push_back(label);
@@ -252,6 +253,8 @@ Term contracted(Term a, Term b, const Labels& kept) {
     both.erase(both.begin() + static_cast<std::ptrdiff_t>(i));
   }
   Term y{.x = {}, .labels = joined(batch, only_a, only_b)};
+  if (std::ssize(y.labels) > Shape::max_rank)
+    e.fail_at(std::to_string(y.labels.size()) + " axes at once", "at most 8");
   if (both.empty()) {
     y.x = arranged(a, y.labels) * arranged(b, y.labels);
     return y;
@@ -299,7 +302,7 @@ Tensor einsum(std::string_view equation, std::span<const Tensor> operands) {
     gone.clear();
     for (const Label label : all.labels)
       if (!contains(kept, label) && !contains(next.labels, label)) gone.push_back(label);
-    all = contracted(without(std::move(all), gone), std::move(next), kept);
+    all = contracted(e, without(std::move(all), gone), std::move(next), kept);
   }
   return arranged(all, e.result);
 }

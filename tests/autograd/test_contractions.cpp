@@ -261,6 +261,9 @@ BOOST_AUTO_TEST_CASE(messages) {
   check_throws([&] { return einsum("...i,...i->...", a, b); },
                "[einsum] \"...i,...i->...\": an axis of \"...\" is 2 in operand 0 f32 [2, 3] and 4 "
                "in operand 1 f32 [4, 5]; needed one extent, or 1");
+  const Tensor c = zeros({1, 1, 1});
+  check_throws([&] { return einsum("abc,def,ghi->abcdefghi", c, c, c); },
+               "[einsum] \"abc,def,ghi->abcdefghi\": 9 axes at once; needed at most 8");
   check_throws([&] { return einsum("ij", std::vector<Tensor>{}); },
                "[einsum] \"ij\" and no operand; needed at least one");
   check_throws(
