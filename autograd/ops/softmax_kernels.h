@@ -21,6 +21,26 @@ template <class T>
   return largest;
 }
 
+// The first place that holds a value, which must be there.
+template <class T>
+Index row_find(const T* x, Index n, T value) {
+  Index i = 0;
+  for (; i + 16 <= n; i += 16) {
+    int found = 0;
+    for (int k = 0; k < 16; ++k) found |= static_cast<int>(x[i + k] == value);
+    if (found != 0) break;
+  }
+  while (x[i] != value) ++i;
+  return i;
+}
+
+// y = x - shift - log_sum, rounded once
+template <class T>
+void row_log(const T* x, Index n, double shift, double log_sum, T* y) {
+  for (Index i = 0; i < n; ++i)
+    y[i] = static_cast<T>((static_cast<double>(x[i]) - shift) - log_sum);
+}
+
 // Σ e^(x - shift), in double.
 template <class T>
 [[gnu::flatten]] double row_exp_sum(const T* x, Index n, T shift) {
@@ -71,6 +91,24 @@ template <class T>
     T values[width];
     (f * exp((Packet<T>::load(x + i) - s) - l)).store(values);
     for (Index k = 0; k < n - i; ++k) y[i + k] += values[k];
+  }
+}
+
+// dx = y (dy - Σ y dy), or dx += that; the sum in double.
+template <class T, bool accumulate>
+[[gnu::flatten]] void row_softmax_gradient(const T* y, const T* dy, Index n, T* dx) {
+  double lanes[8] = {};
+  Index i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int k = 0; k < 8; ++k)
+      lanes[k] += static_cast<double>(y[i + k]) * static_cast<double>(dy[i + k]);
+  for (int k = 0; i < n; ++i, ++k)
+    lanes[k] += static_cast<double>(y[i]) * static_cast<double>(dy[i]);
+  const T sum = static_cast<T>(((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+                               ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7])));
+  for (i = 0; i < n; ++i) {
+    const T g = y[i] * (dy[i] - sum);
+    dx[i] = accumulate ? dx[i] + g : g;
   }
 }
 
