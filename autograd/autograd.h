@@ -16,6 +16,7 @@
 #include <unroll/autograd/ops/matmul.h>
 #include <unroll/autograd/ops/rearrange.h>
 #include <unroll/autograd/ops/reduce.h>
+#include <unroll/autograd/ops/scans.h>
 #include <unroll/autograd/ops/sequence.h>
 #include <unroll/autograd/ops/softmax.h>
 #include <unroll/autograd/ops/views.h>
