@@ -14,6 +14,7 @@
 #include <unroll/autograd/ops/indexing.h>
 #include <unroll/autograd/ops/join.h>
 #include <unroll/autograd/ops/matmul.h>
+#include <unroll/autograd/ops/order.h>
 #include <unroll/autograd/ops/rearrange.h>
 #include <unroll/autograd/ops/reduce.h>
 #include <unroll/autograd/ops/scans.h>
