@@ -8,6 +8,7 @@
 #include <unroll/autograd/ops/activations.h>
 #include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/batch_norm.h>
+#include <unroll/autograd/ops/cosine.h>
 #include <unroll/autograd/ops/cross_entropy.h>
 #include <unroll/autograd/ops/dropout.h>
 #include <unroll/autograd/ops/einsum.h>
@@ -15,6 +16,8 @@
 #include <unroll/autograd/ops/indexing.h>
 #include <unroll/autograd/ops/join.h>
 #include <unroll/autograd/ops/layer_norm.h>
+#include <unroll/autograd/ops/loss_options.h>
+#include <unroll/autograd/ops/losses.h>
 #include <unroll/autograd/ops/matmul.h>
 #include <unroll/autograd/ops/order.h>
 #include <unroll/autograd/ops/rearrange.h>
