@@ -56,12 +56,15 @@ ClassTargets class_targets(const char* operation, const Tensor& x, const Tensor&
     t.total_class_weight = of_class == nullptr ? static_cast<double>(classes)
                                                : std::accumulate(of_class, of_class + classes, 0.0);
 
-  const Tensor each = dense_copy(expand(positions.each, targets.shape()));
+  const Tensor each =
+      positions.given ? dense_copy(expand(positions.each, targets.shape())) : Tensor{};
   const Index* const ids = data<Index>(t.ids);
   double* const hit = data<double>(t.hit);
   double total = 0;
   for (Index i = 0; i < targets.size(); ++i) {
-    const double weight = ids[i] == options.ignore_index ? 0.0 : data<double>(each)[i];
+    const double weight = ids[i] == options.ignore_index ? 0.0
+                          : positions.given              ? data<double>(each)[i]
+                                                         : 1.0;
     if (weight != 0 && (ids[i] < 0 || ids[i] >= classes))
       fail_target(operation, ids[i], index_text(i, targets.shape()), classes, options.ignore_index);
     const double full = weight == 0 || of_class == nullptr ? weight : weight * of_class[ids[i]];

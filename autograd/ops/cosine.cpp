@@ -70,19 +70,23 @@ const Pointwise cosine_embedding_op{
      .formula = "w (t = 1 ? 1 - c : max(0, c - margin)); derivative 0 at the kink"},
     embedding_of(0)};
 
-}  // namespace
-
-Tensor cosine_similarity(const Tensor& x, const Tensor& y, const CosineOptions& options) {
-  static constexpr const char* operation = "cosine_similarity";
+// The axis of the vectors, counted from the front.
+Index checked_axis(const char* operation, const Tensor& x, const Tensor& y, Index axis,
+                   double epsilon) {
   detail::require_floating(operation, "x", x);
   detail::require_floating(operation, "y", y);
   detail::require_same_dtype(operation, x, y);
   detail::require_same_shape(operation, x, "y", y);
-  const Index axis = normalize_axis(operation, options.axis, x.rank());
-  if (!(options.epsilon >= 0))
-    fail(operation, {.given = "epsilon " + std::to_string(options.epsilon),
-                     .needed = "epsilon >= 0",
-                     .hint = {}});
+  if (!(epsilon >= 0))
+    fail(operation,
+         {.given = "epsilon " + std::to_string(epsilon), .needed = "epsilon >= 0", .hint = {}});
+  return normalize_axis(operation, axis, x.rank());
+}
+
+}  // namespace
+
+Tensor cosine_similarity(const Tensor& x, const Tensor& y, const CosineOptions& options) {
+  const Index axis = checked_axis("cosine_similarity", x, y, options.axis, options.epsilon);
   return cosine_op.with(cosine_of(options.epsilon), sum(x * y, axis), sum(x * x, axis),
                         sum(y * y, axis));
 }
@@ -90,12 +94,8 @@ Tensor cosine_similarity(const Tensor& x, const Tensor& y, const CosineOptions& 
 Tensor cosine_embedding(const Tensor& x, const Tensor& y, const Tensor& targets,
                         const CosineEmbeddingOptions& options) {
   static constexpr const char* operation = "cosine_embedding";
-  detail::require_floating(operation, "x", x);
-  detail::require_floating(operation, "y", y);
-  detail::require_same_dtype(operation, x, y);
-  detail::require_same_shape(operation, x, "y", y);
+  const Index axis = checked_axis(operation, x, y, options.axis, options.epsilon);
   detail::require_defined(operation, "targets", targets);
-  const Index axis = normalize_axis(operation, options.axis, x.rank());
   const Shape pairs = x.shape().without(axis);
   if (targets.dtype() != i64 || targets.shape() != pairs)
     fail(operation, {.given = "targets " + describe(targets) + " for " + describe(x),
@@ -108,8 +108,8 @@ Tensor cosine_embedding(const Tensor& x, const Tensor& y, const Tensor& targets,
     const Tensor each = expand(w.each, pairs);
     return detail::counted(v, reshape(each, pairs.inserted(axis, 1)));
   };
+  const Tensor t = detail::two_classes(operation, targets, -1, 1, x.dtype(), w);
   const Tensor c = cosine_similarity(keep(x), keep(y), {.axis = axis, .epsilon = options.epsilon});
-  const Tensor t = detail::two_classes(operation, targets, -1, 1, c, w);
   return detail::reduced(cosine_embedding_op.with(embedding_of(options.margin), c, t, w.each), w,
                          options.reduction);
 }

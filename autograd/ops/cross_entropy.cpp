@@ -150,15 +150,13 @@ const RegisteredOperation cross_entropy_op{
 // Σ w (log Σ eˣ - x), over classes that weigh something.
 template <class T>
 double spread_loss(const T* x, Index classes, const detail::LogSum& s, const double* weights) {
-  double lanes[4] = {};
-  for (Index c = 0; c < classes; ++c) {
-    const double loss = s.log_sum - (static_cast<double>(x[c]) - s.shift);
-    if (weights == nullptr)
-      lanes[c % 4] += loss;
-    else if (weights[c] != 0)
-      lanes[c % 4] += weights[c] * loss;
-  }
-  return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+  if (weights == nullptr)
+    return static_cast<double>(classes) * s.log_sum -
+           detail::softmax_rows<T>().sum(x, classes, s.shift);
+  double sum = 0;
+  for (Index c = 0; c < classes; ++c)
+    if (weights[c] != 0) sum += weights[c] * (s.log_sum - (static_cast<double>(x[c]) - s.shift));
+  return sum;
 }
 
 // The loss of each row that counts. A row that is all -inf gives inf and loses its factors, so that

@@ -106,18 +106,19 @@ Tensor weighted_and_reduced(const Tensor& losses, const PositionWeights& weights
   return reduced(counted(losses, weights.each) * weights.each, weights, reduction);
 }
 
-Tensor two_classes(const char* operation, const Tensor& targets, Index low, Index high,
-                   const Tensor& x, const PositionWeights& weights) {
+Tensor two_classes(const char* operation, const Tensor& targets, Index low, Index high, DType dtype,
+                   const PositionWeights& weights) {
   const Tensor given = dense_copy(targets);
-  const Tensor counts = dense_copy(expand(weights.each, x.shape()));
-  Tensor made = empty(x.shape(), x.dtype());
-  visit_floating(x.dtype(), [&]<class T>(T) {
+  const Tensor counts =
+      weights.given ? dense_copy(expand(weights.each, targets.shape())) : Tensor{};
+  Tensor made = empty(targets.shape(), dtype);
+  visit_floating(dtype, [&]<class T>(T) {
     for (Index i = 0; i < made.size(); ++i) {
       const Index target = data<Index>(given)[i];
-      const bool takes_part = data<T>(counts)[i] != T(0);
+      const bool takes_part = !weights.given || data<T>(counts)[i] != T(0);
       if (takes_part && target != low && target != high)
         fail(operation,
-             {.given = "target " + std::to_string(target) + " at " + index_text(i, x.shape()),
+             {.given = "target " + std::to_string(target) + " at " + index_text(i, targets.shape()),
               .needed = std::to_string(low) + " or " + std::to_string(high),
               .hint = low < 0 ? "targets of 0 and 1 become -1 and 1 when they are made" : ""});
       data<T>(made)[i] = takes_part ? static_cast<T>(target) : T(0);

@@ -31,10 +31,10 @@ Tensor reduced(const Tensor& losses, const PositionWeights& weights, Reduction r
 Tensor weighted_and_reduced(const Tensor& losses, const PositionWeights& weights,
                             Reduction reduction);
 
-// Whole numbers that stand for one of two classes, in the dtype of x: low or high, and 0 where a
-// position does not count. Throws for another.
-Tensor two_classes(const char* operation, const Tensor& targets, Index low, Index high,
-                   const Tensor& x, const PositionWeights& weights);
+// Whole numbers that stand for one of two classes: low or high, and 0 where a position does not
+// count. Throws for another.
+Tensor two_classes(const char* operation, const Tensor& targets, Index low, Index high, DType dtype,
+                   const PositionWeights& weights);
 
 // [...] as a column [..., 1].
 Tensor as_column(const Tensor& x);

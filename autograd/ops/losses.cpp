@@ -181,7 +181,8 @@ Tensor binary_cross_entropy(const Tensor& logits, const Tensor& targets,
     });
   }
   const PositionWeights w = weights_of(operation, logits, options);
-  const Tensor t = are_classes ? detail::two_classes(operation, targets, 0, 1, logits, w) : targets;
+  const Tensor t =
+      are_classes ? detail::two_classes(operation, targets, 0, 1, logits.dtype(), w) : targets;
   return detail::reduced(binary_cross_entropy_op(logits, t, w.each, positive), w,
                          options.reduction);
 }
@@ -195,7 +196,7 @@ Tensor hinge(const Tensor& scores, const Tensor& targets, const HingeOptions& op
                    .hint = "targets.to(i64)"});
   detail::require_same_shape("hinge", scores, "targets", targets);
   const PositionWeights w = weights_of("hinge", scores, options);
-  const Tensor t = detail::two_classes("hinge", targets, -1, 1, scores, w);
+  const Tensor t = detail::two_classes("hinge", targets, -1, 1, scores.dtype(), w);
   return detail::reduced(hinge_op.with(hinge_of(options.margin), scores, t, w.each), w,
                          options.reduction);
 }

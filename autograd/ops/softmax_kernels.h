@@ -1,18 +1,25 @@
-// Loops of softmax.cpp and cross_entropy.cpp, compiled once for every instruction set.
+// Loops of softmax.cpp and cross_entropy.cpp, compiled once for every instruction set. The shift is
+// the largest element, so that every exponent is at most 0.
 namespace unroll::simd::UNROLL_SIMD_ISA {
 namespace {
 
-// The largest element, NaN where there is one.
+// The largest of n > 0 elements, NaN where there is one. Four chains, since one waits for itself.
 template <class T>
 [[gnu::flatten]] T row_max(const T* x, Index n) {
   constexpr Index width = Packet<T>::size;
   T largest = x[0];
   Index i = 0;
-  if (n >= width) {
-    Packet<T> lanes = Packet<T>::load(x);
-    for (i = width; i + width <= n; i += width) lanes = maximum(lanes, Packet<T>::load(x + i));
+  if (n >= 4 * width) {
+    Packet<T> a = Packet<T>::load(x), b = Packet<T>::load(x + width);
+    Packet<T> c = Packet<T>::load(x + 2 * width), d = Packet<T>::load(x + 3 * width);
+    for (i = 4 * width; i + 4 * width <= n; i += 4 * width) {
+      a = maximum(a, Packet<T>::load(x + i));
+      b = maximum(b, Packet<T>::load(x + i + width));
+      c = maximum(c, Packet<T>::load(x + i + 2 * width));
+      d = maximum(d, Packet<T>::load(x + i + 3 * width));
+    }
     T values[width];
-    lanes.store(values);
+    maximum(maximum(a, b), maximum(c, d)).store(values);
     largest = values[0];
     for (Index k = 1; k < width; ++k)
       largest = values[k] > largest || values[k] != values[k] ? values[k] : largest;
@@ -52,17 +59,30 @@ template <class T>
     // A short stretch in T, then on in double.
     const Index end = i + 32 * width < n ? i + 32 * width : n;
     Packet<T> lanes(T(0));
-    for (; i + width <= end; i += width) lanes = lanes + exp(Packet<T>::load(x + i) - s);
+    for (; i + width <= end; i += width)
+      lanes = lanes + math::exp_below_zero(Packet<T>::load(x + i) - s);
     T values[width];
     lanes.store(values);
     for (Index k = 0; k < width; ++k) sum += static_cast<double>(values[k]);
   }
   if (i < n) {
     T values[width];
-    exp(Packet<T>::load(x + i) - s).store(values);
+    math::exp_below_zero(Packet<T>::load(x + i) - s).store(values);
     for (Index k = 0; k < n - i; ++k) sum += static_cast<double>(values[k]);
   }
   return sum;
+}
+
+// Σ (x - shift), in double: eight sums side by side.
+template <class T>
+double row_sum(const T* x, Index n, double shift) {
+  double lanes[8] = {};
+  Index i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int k = 0; k < 8; ++k) lanes[k] += static_cast<double>(x[i + k]) - shift;
+  for (int k = 0; i < n; ++i, ++k) lanes[k] += static_cast<double>(x[i]) - shift;
+  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+         ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
 // y = factor · e^(x - shift - log_sum)
@@ -73,8 +93,9 @@ template <class T>
   const Packet<T> l(log_sum);
   const Packet<T> f(factor);
   Index i = 0;
-  for (; i + width <= n; i += width) (f * exp((Packet<T>::load(x + i) - s) - l)).store(y + i);
-  if (i < n) (f * exp((Packet<T>::load(x + i) - s) - l)).store_first(y + i, n - i);
+  for (; i + width <= n; i += width)
+    (f * math::exp_below_zero((Packet<T>::load(x + i) - s) - l)).store(y + i);
+  if (i < n) (f * math::exp_below_zero((Packet<T>::load(x + i) - s) - l)).store_first(y + i, n - i);
 }
 
 // y += factor · e^(x - shift - log_sum)
@@ -86,10 +107,11 @@ template <class T>
   const Packet<T> f(factor);
   Index i = 0;
   for (; i + width <= n; i += width)
-    (Packet<T>::load(y + i) + f * exp((Packet<T>::load(x + i) - s) - l)).store(y + i);
+    (Packet<T>::load(y + i) + f * math::exp_below_zero((Packet<T>::load(x + i) - s) - l))
+        .store(y + i);
   if (i < n) {  // what lies behind y may be another task's
     T values[width];
-    (f * exp((Packet<T>::load(x + i) - s) - l)).store(values);
+    (f * math::exp_below_zero((Packet<T>::load(x + i) - s) - l)).store(values);
     for (Index k = 0; k < n - i; ++k) y[i + k] += values[k];
   }
 }
