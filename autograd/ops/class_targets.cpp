@@ -30,7 +30,7 @@ Tensor checked_class_weights(const char* operation, const Tensor& weights, const
                      .needed = "f32 or f64 [" + std::to_string(x.size(-1)) + "]",
                      .hint = {}});
   require_constant(operation, "class_weights", weights, "detach(class_weights)");
-  const Tensor dense = dense_copy(detach(weights).to(f64));
+  Tensor dense = dense_copy(detach(weights).to(f64));
   for (Index i = 0; i < dense.size(); ++i)
     if (const double w = data<double>(dense)[i]; !(w >= 0) || !std::isfinite(w))
       fail(operation,

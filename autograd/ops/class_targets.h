@@ -2,6 +2,8 @@
 
 #include <unroll/autograd/ops/cross_entropy.h>
 
+#include <span>
+
 // Targets of cross_entropy and nll, checked once for both.
 namespace unroll::detail {
 

@@ -10,10 +10,14 @@
 #include <unroll/autograd/ops/softmax_rows.h>
 #include <unroll/autograd/parallel.h>
 #include <unroll/autograd/pointwise.h>
+#include <unroll/autograd/simd/packet.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+
+#define UNROLL_SIMD_BODY <unroll/autograd/ops/cross_entropy_kernels.h>
+#include <unroll/autograd/simd/for_each_isa.h>
 
 namespace unroll {
 namespace {
@@ -150,9 +154,11 @@ const RegisteredOperation cross_entropy_op{
 // Σ w (log Σ eˣ - x), over classes that weigh something.
 template <class T>
 double spread_loss(const T* x, Index classes, const detail::LogSum& s, const double* weights) {
-  if (weights == nullptr)
-    return static_cast<double>(classes) * s.log_sum -
-           detail::softmax_rows<T>().sum(x, classes, s.shift);
+  if (weights == nullptr) {
+    const auto sum = simd::dispatch(simd::baseline::row_sum<T>, simd::avx2::row_sum<T>,
+                                    simd::avx512::row_sum<T>);
+    return static_cast<double>(classes) * s.log_sum - sum(x, classes, s.shift);
+  }
   double sum = 0;
   for (Index c = 0; c < classes; ++c)
     if (weights[c] != 0) sum += weights[c] * (s.log_sum - (static_cast<double>(x[c]) - s.shift));

@@ -28,9 +28,14 @@ constexpr auto huber_of = [](double delta) {
     return where(w != 0.0, w * loss, 0.0);
   };
 };
-// Both terms are at least 0, so that nothing cancels.
+// softplus(-x) and softplus(x) are log(1 + e^-|x|) and what of x is in either, so that one
+// exponential does for both; all terms are at least 0, so that nothing cancels. At 0, |x| here has
+// the derivative -1 of the branch that is taken there in all three.
 constexpr auto binary = [](auto x, auto t, auto w, auto p) {
-  return where(w != 0.0, w * (p * t * softplus(-x) + (1.0 - t) * softplus(x)), 0.0);
+  auto rest = softplus(where(x > 0.0, -x, x));
+  auto of_one = rest + where(x > 0.0, 0.0, -x);
+  auto of_zero = rest + where(x > 0.0, x, 0.0);
+  return where(w != 0.0, w * (p * t * of_one + (1.0 - t) * of_zero), 0.0);
 };
 constexpr auto hinge_of = [](double margin) {
   return [margin](auto x, auto t, auto w) {

@@ -26,16 +26,13 @@ template <class T>
 const SoftmaxRows<T>& softmax_rows() {
   static constexpr SoftmaxRows<T> baseline{
       simd::baseline::row_max<T>,     simd::baseline::row_find<T>, simd::baseline::row_log<T>,
-      simd::baseline::row_exp_sum<T>, simd::baseline::row_sum<T>,  simd::baseline::row_exp<T>,
-      simd::baseline::row_add_exp<T>};
-  static constexpr SoftmaxRows<T> avx2{simd::avx2::row_max<T>,    simd::avx2::row_find<T>,
-                                       simd::avx2::row_log<T>,    simd::avx2::row_exp_sum<T>,
-                                       simd::avx2::row_sum<T>,    simd::avx2::row_exp<T>,
-                                       simd::avx2::row_add_exp<T>};
-  static constexpr SoftmaxRows<T> avx512{simd::avx512::row_max<T>,    simd::avx512::row_find<T>,
-                                         simd::avx512::row_log<T>,    simd::avx512::row_exp_sum<T>,
-                                         simd::avx512::row_sum<T>,    simd::avx512::row_exp<T>,
-                                         simd::avx512::row_add_exp<T>};
+      simd::baseline::row_exp_sum<T>, simd::baseline::row_exp<T>,  simd::baseline::row_add_exp<T>};
+  static constexpr SoftmaxRows<T> avx2{simd::avx2::row_max<T>, simd::avx2::row_find<T>,
+                                       simd::avx2::row_log<T>, simd::avx2::row_exp_sum<T>,
+                                       simd::avx2::row_exp<T>, simd::avx2::row_add_exp<T>};
+  static constexpr SoftmaxRows<T> avx512{simd::avx512::row_max<T>, simd::avx512::row_find<T>,
+                                         simd::avx512::row_log<T>, simd::avx512::row_exp_sum<T>,
+                                         simd::avx512::row_exp<T>, simd::avx512::row_add_exp<T>};
   return simd::dispatch(baseline, avx2, avx512);
 }
 template const SoftmaxRows<float>& softmax_rows<float>();

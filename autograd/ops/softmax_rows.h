@@ -12,7 +12,6 @@ struct SoftmaxRows {
   Index (*find)(const T* x, Index n, T value);  // the first; it must be there
   void (*log)(const T* x, Index n, double shift, double log_sum, T* y);
   double (*exp_sum)(const T* x, Index n, T shift);
-  double (*sum)(const T* x, Index n, double shift);
   void (*exp)(const T* x, Index n, T shift, T log_sum, T factor, T* y);
   void (*add_exp)(const T* x, Index n, T shift, T log_sum, T factor, T* y);
 };

@@ -15,7 +15,6 @@ namespace unroll::test {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 void check_error(const Tape& tape, const std::function<Tensor()>& call, const std::string& text) {
   const Index nodes = tape.nodes();
