@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/autograd/simd/partial.h>
+#include <unroll/autograd/simd/partial_math.h>
 
 #include <cstddef>
 #include <tuple>

@@ -12,7 +12,7 @@
 // Packets: one register full of values, per instruction set in a namespace of its own
 // (unroll::simd::baseline, avx2, avx512), each compiled for its set whatever flags the including
 // file has. A pointwise function is run over them. The functions on packets are those of
-// math_body.h; the names and the meaning are those of <cmath> and scalar.h.
+// math_body.h and power_body.h; the names and the meaning are those of <cmath> and scalar.h.
 //
 //   Packet<T>   T is float or double; arithmetic with packets and with numbers, which are
 //               converted to T first: 1.0 - y stays f32
@@ -92,6 +92,8 @@ inline constexpr bool never = false;
 #define UNROLL_SIMD_BODY <unroll/autograd/simd/instruction_body.h>
 #include <unroll/autograd/simd/for_each_isa.h>
 #define UNROLL_SIMD_BODY <unroll/autograd/simd/math_body.h>
+#include <unroll/autograd/simd/for_each_isa.h>
+#define UNROLL_SIMD_BODY <unroll/autograd/simd/power_body.h>
 #include <unroll/autograd/simd/for_each_isa.h>
 
 #if !defined(__x86_64__)

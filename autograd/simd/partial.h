@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/autograd/simd/gate.h>
 #include <unroll/autograd/simd/packet.h>
 #include <unroll/autograd/simd/scalar.h>
 
@@ -11,20 +12,20 @@
 
 // Forward derivatives that are sparse by type. A Partial is a value and, for each input j whose bit
 // is set in Mask, the derivative of the value with respect to input j. Every derivative has a type
-// of its own: One for a seed, double for a constant, a packet, or for the second order a Partial
-// again. So what is known to be zero, one or constant costs nothing, at any depth.
+// of its own: One for a seed, double for a constant, a packet, a Gate for a choice, or for the
+// second order a Partial again. So what is known to be zero, one or constant costs nothing, at any
+// depth.
 namespace unroll::simd {
 
 using unroll::abs, unroll::cos, unroll::erf, unroll::exp, unroll::expm1, unroll::horner,
-    unroll::log, unroll::log1p, unroll::maximum, unroll::minimum, unroll::sigmoid, unroll::sin,
-    unroll::softplus, unroll::sqrt, unroll::square, unroll::sum_of, unroll::tanh, unroll::where;
+    unroll::log, unroll::log1p, unroll::maximum, unroll::minimum, unroll::pow, unroll::sigmoid,
+    unroll::sign, unroll::sin, unroll::softplus, unroll::sqrt, unroll::square, unroll::sum_of,
+    unroll::tanh, unroll::where;
 
 // clang inlines by size, where gcc follows [[gnu::flatten]] down to the last call.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 #endif
-
-struct One {};
 
 template <std::size_t, class D>
 struct Slot {
@@ -100,12 +101,6 @@ const auto& innermost(const Partial<M, V, D...>& x) {
   return innermost(x.v);
 }
 
-template <class X>
-const X& plain(const X& x) {
-  return x;
-}
-inline double plain(One) { return 1.0; }
-
 // A factor or derivative that is a number becomes a double: 2 * x is no integer arithmetic.
 template <class X>
 const X& factor(const X& x) {
@@ -116,24 +111,6 @@ double factor(const X& x) {
   return static_cast<double>(x);
 }
 
-template <class X, class Y>
-auto times(const X& x, const Y& y) {
-  if constexpr (std::is_same_v<X, One>)
-    return y;
-  else if constexpr (std::is_same_v<Y, One>)
-    return x;
-  else
-    return x * y;
-}
-
-template <int J, class A>
-auto part_or_zero(const A& a) {
-  if constexpr (has(mask_of<A>, J))
-    return plain(part<J>(a));
-  else
-    return 0.0;
-}
-
 template <int J, class A, class B, class DA, class DB>
 auto chain_one(const A& a, const B& b, const DA& da, const DB& db) {
   if constexpr (!has(mask_of<B>, J))
@@ -141,7 +118,7 @@ auto chain_one(const A& a, const B& b, const DA& da, const DB& db) {
   else if constexpr (!has(mask_of<A>, J))
     return times(part<J>(b), db);
   else
-    return plain(times(part<J>(a), da)) + plain(times(part<J>(b), db));
+    return plus(times(part<J>(a), da), times(part<J>(b), db));
 }
 
 template <class A, class V, class DA, std::size_t... I>
@@ -168,26 +145,25 @@ auto chain(const A& a, const B& b, const V& v, const DA& da, const DB& db) {
   return chain_slots<M>(a, b, v, da, db, SlotsOf<M>{});
 }
 
-template <unsigned M, class C, class A, class B, std::size_t... I>
-auto choose_slots(const C& c, const A& a, const B& b, std::index_sequence<I...>) {
-  return make_partial<M>(where(c, value(a), value(b)),
-                         where(c, part_or_zero<bit_at(M, I)>(a), part_or_zero<bit_at(M, I)>(b))...);
+template <int J, class C, class A, class B>
+auto choose_one(const C& c, const A& a, const B& b) {
+  if constexpr (!has(mask_of<B>, J))
+    return gate(c, part<J>(a));
+  else if constexpr (!has(mask_of<A>, J))
+    return gate(!c, part<J>(b));
+  else
+    return choose(c, part<J>(a), part<J>(b));
 }
 
-template <class C>
-C either(const C& a, const C& b) {
-  if constexpr (std::is_same_v<C, bool>)
-    return a || b;
-  else
-    return a | b;
+template <unsigned M, class C, class A, class B, std::size_t... I>
+auto choose_slots(const C& c, const A& a, const B& b, std::index_sequence<I...>) {
+  return make_partial<M>(where(c, value(a), value(b)), choose_one<bit_at(M, I)>(c, a, b)...);
 }
 
 template <class X>
 concept AnyPartial = is_partial<X>;
 template <class A, class B>
 concept WithPartial = is_partial<A> || is_partial<B>;
-template <class X>
-concept Condition = AnyMask<X> || std::is_integral_v<X>;
 
 }  // namespace detail
 
@@ -251,7 +227,7 @@ requires detail::WithPartial<A, B>
 auto operator!=(const A& a, const B& b) { return detail::innermost(a) != detail::innermost(b); }
 
 // Chooses value and derivatives by the mask, so that nothing of the branch not taken comes through,
-// be it infinite or NaN.
+// be it infinite or NaN, or met by an upstream gradient that is.
 template <detail::Condition C, class A, class B>
 requires detail::WithPartial<A, B>
 auto where(const C& c, const A& a, const B& b) {
@@ -266,67 +242,6 @@ auto maximum(const A& a, const B& b) { return where(detail::either(a >= b, a != 
 template <class A, class B>
 requires detail::WithPartial<A, B>
 auto minimum(const A& a, const B& b) { return where(detail::either(a <= b, a != a), a, b); }
-
-// The derivative is 0 at 0, and NaN at NaN.
-template <detail::AnyPartial A>
-auto abs(const A& a) {
-  const auto& x = detail::innermost(a);
-  return detail::chain(a, abs(a.v), where(x > 0.0, 1.0, where(x < 0.0, -1.0, x)));
-}
-// The derivative at 0 is infinite.
-template <detail::AnyPartial A>
-auto sqrt(const A& a) {
-  const auto y = sqrt(a.v);
-  return detail::chain(a, y, 0.5 / y);
-}
-template <detail::AnyPartial A>
-auto square(const A& a) {
-  return detail::chain(a, square(a.v), 2.0 * a.v);
-}
-template <detail::AnyPartial A>
-auto exp(const A& a) {
-  const auto y = exp(a.v);
-  return detail::chain(a, y, y);
-}
-template <detail::AnyPartial A>
-auto expm1(const A& a) {
-  return detail::chain(a, expm1(a.v), exp(a.v));
-}
-template <detail::AnyPartial A>
-auto log(const A& a) {
-  return detail::chain(a, log(a.v), 1.0 / a.v);
-}
-template <detail::AnyPartial A>
-auto log1p(const A& a) {
-  return detail::chain(a, log1p(a.v), 1.0 / (1.0 + a.v));
-}
-template <detail::AnyPartial A>
-auto tanh(const A& a) {
-  const auto y = tanh(a.v);
-  return detail::chain(a, y, 1.0 - y * y);
-}
-template <detail::AnyPartial A>
-auto sigmoid(const A& a) {
-  const auto y = sigmoid(a.v);
-  return detail::chain(a, y, y * (1.0 - y));
-}
-template <detail::AnyPartial A>
-auto softplus(const A& a) {
-  return detail::chain(a, softplus(a.v), sigmoid(a.v));
-}
-template <detail::AnyPartial A>
-auto erf(const A& a) {
-  constexpr double two_over_root_pi = 1.12837916709551257390;
-  return detail::chain(a, erf(a.v), two_over_root_pi * exp(-(a.v * a.v)));
-}
-template <detail::AnyPartial A>
-auto sin(const A& a) {
-  return detail::chain(a, sin(a.v), cos(a.v));
-}
-template <detail::AnyPartial A>
-auto cos(const A& a) {
-  return detail::chain(a, cos(a.v), -sin(a.v));
-}
 
 #if defined(__clang__)
 #pragma clang attribute pop

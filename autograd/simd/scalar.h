@@ -15,6 +15,7 @@ using std::exp;
 using std::expm1;
 using std::log;
 using std::log1p;
+using std::pow;
 using std::sin;
 using std::sqrt;
 using std::tanh;
@@ -46,6 +47,12 @@ detail::Real<X> softplus(X x) {
 template <detail::Number X>
 constexpr X square(X x) {
   return x * x;
+}
+
+// 1, -1, or x itself where it is a zero or NaN.
+template <detail::Number X>
+constexpr X sign(X x) {
+  return x > 0 ? X(1) : x < 0 ? X(-1) : x;
 }
 
 // NaN in either is the result; of equals the first.

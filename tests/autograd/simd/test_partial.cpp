@@ -171,6 +171,53 @@ BOOST_AUTO_TEST_CASE(branch_not_taken) {
   }
 }
 
+// Nor may an infinite or NaN upstream gradient, or slope of an outer function, bring back what was
+// not taken: exactly 0 where f does not depend on x, and what is bad wherever it does.
+template <class F>
+void check_gates(const char* name, const F& f, const std::vector<bool>& counts) {
+  const std::vector<double> x{1, -1, 4, 12, -12};
+  const double inf = std::numeric_limits<double>::infinity();
+  const PointwiseTable& table = simd::pointwise_table<F, 1>();
+  for (const Isa isa : isas_here())
+    for (const double bad : {inf, -inf, std::nan("")}) {
+      const std::vector<double> ones(x.size(), 1), all(x.size(), bad);
+      const auto first = run<double>(*table.gradient, &f, isa, {x, all})[0];
+      const auto again = run<double>(*table.gradient->gradient, &f, isa, {x, ones, all});
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        BOOST_TEST_CONTEXT(name << " at " << x[i] << ", upstream " << bad) {
+          BOOST_TEST((counts[i] ? !std::isfinite(first[i]) : first[i] == 0));
+          BOOST_TEST((counts[i] ? !std::isfinite(again[1][i]) : again[1][i] == 0));
+          BOOST_TEST((counts[i] || again[0][i] == 0));
+        }
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(gates) {
+  const bool on = true, off = false;
+  check_gates("where", [](auto x) { return where(x > 0, x, 3); }, {1, 0, 1, 1, 0});
+  check_gates("second arm", [](auto x) { return where(x > 0, 3, x); }, {0, 1, 0, 0, 1});
+  check_gates("root behind it", [](auto x) { return sqrt(where(x > 0, x, 0)); }, {1, 0, 1, 1, 0});
+  check_gates("nested", [](auto x) { return where(x < 9, 2 * where(x > 0, x, 0), 3); },
+              {1, 0, 1, 0, 0});
+  check_gates("in both arms",
+              [](auto x) { return where(x > 0, where(x < 9, x, 1), where(x < -9, x * x, 1)); },
+              {1, 0, 1, 0, 1});
+  check_gates("in the second arm", [](auto x) { return where(x > 0, x, where(x < -9, x, 1)); },
+              {1, 0, 1, 1, 1});
+  check_gates("in the first arm", [](auto x) { return where(x > 0, where(x > 3, x, 1), x); },
+              {0, 1, 1, 1, 1});
+  check_gates("added", [](auto x) { return where(x > 9, x, 1) + 3 * where(x < -9, x, 1); },
+              {0, 0, 0, 1, 1});
+  check_gates("one for all",
+              [on, off](auto x) { return where(on, where(off, x, 1) + where(x > 0, x, 1), x); },
+              {1, 0, 1, 1, 0});
+  check_gates("none", [off](auto x) { return where(off, x, where(x > 0, where(off, x, 1), 2)); },
+              {0, 0, 0, 0, 0});
+  check_gates("maximum", [](auto x) { return maximum(x, 4); }, {0, 0, 1, 1, 0});
+  check_gates("minimum", [](auto x) { return minimum(1, x); }, {0, 1, 0, 0, 1});
+}
+
 // What is known to be one, constant or absent costs nothing: it is in the type.
 BOOST_AUTO_TEST_CASE(sparse_by_type) {
   using simd::One;
