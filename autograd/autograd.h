@@ -8,10 +8,13 @@
 #include <unroll/autograd/ops/activations.h>
 #include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/batch_norm.h>
+#include <unroll/autograd/ops/bounds.h>
+#include <unroll/autograd/ops/choose.h>
 #include <unroll/autograd/ops/cosine.h>
 #include <unroll/autograd/ops/cross_entropy.h>
 #include <unroll/autograd/ops/dropout.h>
 #include <unroll/autograd/ops/einsum.h>
+#include <unroll/autograd/ops/elementary.h>
 #include <unroll/autograd/ops/embedding.h>
 #include <unroll/autograd/ops/indexing.h>
 #include <unroll/autograd/ops/join.h>
@@ -22,6 +25,7 @@
 #include <unroll/autograd/ops/order.h>
 #include <unroll/autograd/ops/rearrange.h>
 #include <unroll/autograd/ops/reduce.h>
+#include <unroll/autograd/ops/relations.h>
 #include <unroll/autograd/ops/scans.h>
 #include <unroll/autograd/ops/sequence.h>
 #include <unroll/autograd/ops/softmax.h>

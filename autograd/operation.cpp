@@ -20,7 +20,9 @@ Registry& registry() {
 
 }  // namespace
 
-RegisteredOperation::RegisteredOperation(const Operation& operation) : Operation(operation) {
+RegisteredOperation::RegisteredOperation(const Operation& operation, const char* source)
+    : Operation(operation) {
+  file = source;
   Registry& r = registry();
   const std::lock_guard lock(r.mutex);
   r.operations.push_back(this);

@@ -66,12 +66,13 @@ struct Operation {
   const char* accuracy = "";  // worst error measured against long double; empty: rounded once
   const simd::PointwiseTable* pointwise = nullptr;  // the derivative is compiled from the function
   const Operation* gradient = nullptr;              // a pointwise function's gradient is one, too
+  const char* file = "";  // the source that registers it: the family in that table
 };
 
 // A record that the registry lists: const RegisteredOperation softmax_op{{.name = "softmax", …}};
 class RegisteredOperation : public Operation {
  public:
-  explicit RegisteredOperation(const Operation& operation);
+  explicit RegisteredOperation(const Operation& operation, const char* source = __builtin_FILE());
   RegisteredOperation(const RegisteredOperation&) = delete;
   RegisteredOperation& operator=(const RegisteredOperation&) = delete;
 };

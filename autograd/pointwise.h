@@ -16,6 +16,9 @@ namespace detail {
 void pointwise_apply(const Operation& operation, const void* function, const Tensor* const* inputs,
                      Tensor* outputs);
 void pointwise_derivative(Backward& b);
+// The same without recording, for values that have no derivative: whatever history the inputs have.
+void pointwise_values(const Operation& operation, const void* function, const Tensor* const* inputs,
+                      Tensor* outputs);
 
 // The record of a function that no one listed, and those of its gradients behind it.
 template <class F, int Inputs, int Order>
@@ -98,7 +101,8 @@ auto pointwise(const F& f, const X&... x) {
 template <class F>
 class Pointwise : public RegisteredOperation {
  public:
-  Pointwise(Operation operation, const F& f) : RegisteredOperation(completed(operation)), f_(f) {}
+  Pointwise(Operation operation, const F& f, const char* source = __builtin_FILE())
+      : RegisteredOperation(completed(operation), source), f_(f) {}
 
   template <class... X>
   auto operator()(const X&... x) const {

@@ -23,5 +23,7 @@ Tensor elu(const Tensor& x, double alpha = 1.0);  // x > 0 ? x : alpha (eˣ - 1)
 Tensor selu(const Tensor& x);  // the self-normalising elu of Klambauer et al. 2017
 Tensor gelu(const Tensor& x);  // x Φ(x), Φ the normal distribution; Hendrycks and Gimpel 2016
 Tensor silu(const Tensor& x);  // x sigmoid(x)
+// clamp((x + 3) / 6, 0, 1), a sigmoid in straight lines; derivative at -3 and 3: 1/6
+Tensor hard_sigmoid(const Tensor& x);
 
 }  // namespace unroll

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/autograd/create.h>
 #include <unroll/autograd/operation.h>
 
 // Rows of the gradient check for the common kinds of operation.
@@ -22,6 +23,13 @@ Check binary(const F& f, const CheckInput& x = {}, const CheckInput& y = {}) {
                      .inputs = {x, y},
                      .call = [f](std::span<const Tensor> in) { return f(in[0], in[1]); }}},
           .elementwise = true};
+}
+
+// A mask beside x that holds for every third element.
+inline Tensor every_third(const Tensor& x) {
+  std::vector<double> all(static_cast<std::size_t>(x.size()));
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i % 3 == 0 ? 1 : 0;
+  return from(std::span<const double>(all), x.shape()).to(x.dtype());
 }
 
 }  // namespace unroll::check

@@ -1,12 +1,24 @@
-#include <unroll/autograd/ops/arithmetic.h>
+#include <unroll/autograd/ops/check_rows.h>
 #include <unroll/autograd/ops/dropout.h>
+#include <unroll/autograd/ops/relations.h>
 #include <unroll/autograd/parallel.h>
+#include <unroll/autograd/pointwise.h>
 #include <unroll/autograd/rng.h>
 #include <unroll/autograd/tape.h>
 
 #include <cmath>
 
 namespace unroll {
+namespace {
+
+const Pointwise dropout_op{
+    {.name = "dropout",
+     .check =
+         [] { return check::unary([](auto& x) { return dropout(x, check::every_third(x)); }); },
+     .formula = "mask x; dx = mask dy; both exactly 0 where the mask is"},
+    [](auto x, auto mask) { return where(mask != 0.0, x * mask, 0.0); }};
+
+}  // namespace
 
 Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
   if (!(rate >= 0 && rate < 1))
@@ -40,7 +52,14 @@ Tensor dropout(const Tensor& x, double rate) {
            {.given = "rate " + std::to_string(rate), .needed = "0 <= rate < 1", .hint = {}});
     return x;
   }
-  return x * dropout_mask(x.shape(), rate, x.dtype());
+  return dropout_op(x, dropout_mask(x.shape(), rate, x.dtype()));
+}
+
+Tensor dropout(const Tensor& x, const Tensor& mask) {
+  detail::require_floating("dropout", "x", x);
+  detail::require_floating("dropout", "mask", mask);
+  detail::require_same_dtype("dropout", x, mask);
+  return dropout_op(x, detail::mask_in("dropout", mask, x.dtype()));
 }
 
 }  // namespace unroll

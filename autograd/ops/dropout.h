@@ -8,8 +8,12 @@ namespace unroll {
 // (without a tape from default_rng()). The bits of a row depend on its number in the batch alone.
 Tensor dropout_mask(const Shape& shape, double rate, DType dtype);
 
-// x times such a mask where dropout acts on this thread (is_training()); else, and at rate 0, x
-// itself. Srivastava et al. 2014.
+// x times a mask that is given. Where that is 0, so are value and gradient, exactly, whatever x and
+// the upstream gradient hold. The mask gets no gradient. f32 or f64 of one dtype; shapes broadcast.
+Tensor dropout(const Tensor& x, const Tensor& mask);
+
+// The same with a new mask where dropout acts on this thread (is_training()); else, and at rate 0,
+// x itself. Srivastava et al. 2014.
 Tensor dropout(const Tensor& x, double rate);
 
 }  // namespace unroll
