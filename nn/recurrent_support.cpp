@@ -1,53 +1,13 @@
-#include <unroll/autograd/backward.h>
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/detail/recording.h>
-#include <unroll/autograd/operation.h>
+#include <unroll/autograd/ops/choose.h>
 #include <unroll/autograd/ops/views.h>
-#include <unroll/autograd/pointwise.h>
 #include <unroll/nn/recurrent_support.h>
 
 #include <algorithm>
 
 namespace unroll::nn::detail {
 namespace {
-
-constexpr auto chosen_or_zero = [](auto mask, auto x) { return where(mask > 0.5, x, 0.0); };
-constexpr auto chosen = [](auto mask, auto then, auto otherwise) {
-  return where(mask > 0.5, then, otherwise);
-};
-
-// x where the mask is 1, else 0. The gradient is chosen in the same way: what comes back to an
-// element that is left out may be anything, since nothing of it was used.
-Tensor valid_or_zero(const Tensor& mask, const Tensor& x);
-
-void valid_derivative(Backward& b) {
-  const Tensor g = b.upstream();
-  if (g.defined() && b.needs(1)) b.add(1, valid_or_zero(b.saved(0), g));
-}
-
-const RegisteredOperation valid_op{
-    {.name = "valid_or_zero",
-     .derivative = valid_derivative,
-     .check =
-         [] {
-           return Check{.cases = {{.name = "rows",
-                                   .inputs = {{.shape = {3, 2}}},
-                                   .call = [](std::span<const Tensor> in) {
-                                     return valid_or_zero(
-                                         reshape(tensor({1.0, 0.0, 1.0}, in[0].dtype()), {3, 1}),
-                                         in[0]);
-                                   }}}};
-         },
-     .formula = "where(mask, x, 0); dx = where(mask, dy, 0)"}};
-
-Tensor valid_or_zero(const Tensor& mask, const Tensor& x) {
-  Tensor y;
-  {
-    const unroll::detail::RecordingOff off;
-    y = pointwise(chosen_or_zero, mask, x);
-  }
-  return unroll::detail::record(valid_op, {&mask, &x}, y, {&mask});
-}
 
 // A mask [rows] beside a tensor [rows, ...].
 Tensor beside(const Tensor& mask, Index rank) {
@@ -87,13 +47,13 @@ Lengths::Lengths(std::span<const Index> lengths, const Tensor& x) {
 }
 
 Tensor Lengths::zero_padded(const Tensor& x) const {
-  return given() ? valid_or_zero(beside(mask_, x.rank()), x) : x;
+  return given() ? where(beside(mask_, x.rank()), x, 0.0) : x;
 }
 
 Tensor Lengths::choose(Index step, const Tensor& then, const Tensor& otherwise) const {
   if (all_valid(step)) return then;
   const Tensor mask = beside(select(mask_, 0, step), then.rank());
-  return otherwise.defined() ? pointwise(chosen, mask, then, otherwise) : valid_or_zero(mask, then);
+  return otherwise.defined() ? where(mask, then, otherwise) : where(mask, then, 0.0);
 }
 
 void check_sequence(const Tensor& x) {
