@@ -23,7 +23,7 @@ const Pointwise rsqrt_op{{.name = "rsqrt",
 const Pointwise expm1_op{{.name = "expm1",
                           .check = [] { return unary(expm1); },
                           .formula = "eˣ - 1; dx = dy eˣ",
-                          .domain = "inf above 88.7 (f32), 709.7 (f64)",
+                          .domain = "inf above 88.72 (f32), 709.78 (f64)",
                           .accuracy = "1.8 ulp f32, 2.0 ulp f64 over 1e7 points"},
                          [](auto x) { return expm1(x); }};
 const Pointwise log1p_op{{.name = "log1p",
@@ -82,7 +82,7 @@ const Pointwise pow_number_op{
          },
      .formula = "xᵏ; dx = dy k xᵏ⁻¹, 0 for k = 0",
      .domain = "x ≥ 0, or k whole; NaN elsewhere; x⁰ is 1 for every x",
-     .accuracy = "0.6 ulp f32, 0.6 ulp f64 over 1e7 points (x^2.5): the C library's"},
+     .accuracy = "1.3 ulp f32, 1.3 ulp f64 over 1e7 points (x³); 0.6 by the C library (x^2.5)"},
     to_number(1)};
 
 constexpr auto of_number = [](double k) { return [k](auto x) { return pow(k, x); }; };
