@@ -15,19 +15,16 @@
 //   State step(const Tensor& x, const State& s) const
 // and, where it has a use for them,
 //   Tensor project(const Tensor& sequence) const   once for a whole sequence [T, B, input]; its
-//   steps, not
-//                                                  those of the input, are what step() gets as x
+//                                                  steps, not those of the input, are what step()
+//                                                  gets as x
 //   Begun begin(Index batch) const                 once per call of the layer; what it returns is
-//   the last
-//                                                  argument of every step()
+//                                                  the last argument of every step(), and of
+//                                                  project() where that has two
 //   State initial_state(Index batch) const         else zeros [batch, hidden] in every field
 //   Tensor output(const State& s) const            else s.h
+//   Index output_size() const                      last extent of the output; else hidden
 namespace unroll::nn {
 
-template <class C>
-concept HasProject = requires(const C& c, const Tensor& x) {
-  { c.project(x) } -> std::convertible_to<Tensor>;
-};
 template <class C>
 concept HasBegin = requires(const C& c, Index batch) {
   c.begin(batch);
@@ -46,6 +43,11 @@ auto begin_cell(const C& cell, Index batch) {
 }
 template <class C>
 using Begun = decltype(begin_cell(std::declval<const C&>(), Index{}));
+
+template <class C>
+concept ProjectsWithBegun = requires(const C& c, const Tensor& x, const Begun<C>& w) {
+  { c.project(x, w) } -> std::convertible_to<Tensor>;
+};
 
 template <class C>
 concept StepsAlone = requires(const C& c, const Tensor& x, const typename C::State& s) {
@@ -67,6 +69,11 @@ concept HasOutput = requires(const C& c, const typename C::State& s) {
 }  // namespace detail
 
 template <class C>
+concept HasProject = detail::ProjectsWithBegun<C> || requires(const C& c, const Tensor& x) {
+  { c.project(x) } -> std::convertible_to<Tensor>;
+};
+
+template <class C>
 concept Cell = std::derived_from<C, Module> && requires(typename C::Options o) {
   { o.input } -> std::convertible_to<Index>;
   { o.hidden } -> std::convertible_to<Index>;
@@ -74,6 +81,16 @@ concept Cell = std::derived_from<C, Module> && requires(typename C::Options o) {
 } &&(detail::StepsAlone<C> || detail::StepsWithBegun<C>)&&detail::HasOutput<C>;
 
 // The hooks of a cell, with what stands in for those it lacks.
+template <Cell C>
+Tensor project(const C& cell, const Tensor& sequence, const detail::Begun<C>& begun) {
+  if constexpr (detail::ProjectsWithBegun<C>)
+    return cell.project(sequence, begun);
+  else if constexpr (HasProject<C>)
+    return cell.project(sequence);
+  else
+    return sequence;
+}
+
 template <Cell C>
 typename C::State step(const C& cell, const Tensor& x, const typename C::State& s,
                        const detail::Begun<C>& begun) {
@@ -102,16 +119,36 @@ typename C::State initial_state(const C& cell, Index batch) {
   }
 }
 
+template <Cell C>
+Index output_size(const C& cell) {
+  if constexpr (requires { cell.output_size(); })
+    return cell.output_size();
+  else
+    return cell.options.hidden;
+}
+
+namespace detail {
+
+// A step of a cell that begun already: x_t [batch, input], not projected.
+template <Cell C>
+typename C::State step_from_input(const C& cell, const Tensor& x, const typename C::State& s,
+                                  const Begun<C>& begun) {
+  if constexpr (HasProject<C>)
+    return nn::step(cell,
+                    select(nn::project(cell, reshape(x, x.shape().inserted(0, 1)), begun), 0, 0), s,
+                    begun);
+  else
+    return nn::step(cell, x, s, begun);
+}
+
+}  // namespace detail
+
 // One step of a cell by itself, with all its hooks: x_t [batch, input].
 template <Cell C>
 typename C::State apply(const C& cell, const Tensor& x, const typename C::State& s) {
   const Scope here(cell);
   unroll::detail::require_defined("cell", "x", x);
-  const auto begun = detail::begin_cell(cell, x.size(0));
-  if constexpr (HasProject<C>)
-    return step(cell, select(cell.project(reshape(x, x.shape().inserted(0, 1))), 0, 0), s, begun);
-  else
-    return step(cell, x, s, begun);
+  return detail::step_from_input(cell, x, s, detail::begin_cell(cell, x.size(0)));
 }
 
 }  // namespace unroll::nn

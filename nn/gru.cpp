@@ -1,6 +1,5 @@
-#include <unroll/autograd/ops/matmul.h>
+#include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/pointwise.h>
-#include <unroll/nn/biases.h>
 #include <unroll/nn/gru.h>
 
 namespace unroll::nn {
@@ -11,27 +10,80 @@ constexpr auto gru_step = [](auto pr, auto pz, auto pn, auto qr, auto qz, auto q
   return n + sigmoid(pz + qz) * (h - n);
 };
 
+constexpr auto gated = [](auto gate, auto h) { return sigmoid(gate) * h; };
+
+constexpr auto keep_by_gate = [](auto z, auto n, auto h) {
+  auto candidate = tanh(n);
+  return candidate + sigmoid(z) * (h - candidate);
+};
+
+constexpr auto change_by_gate = [](auto f, auto n, auto h) {
+  return h + sigmoid(f) * (tanh(n) - h);
+};
+
 }  // namespace
 
-GRUCell::GRUCell(Options o)
-    : options(checked_cell("gru", layer_hint, o)),
-      Wx(*this, "Wx", {o.input, 3 * o.hidden}, init::xavier({.blocks = 3})),
-      Wh(*this, "Wh", {o.hidden, 3 * o.hidden}, init::orthogonal({.blocks = 3})) {
-  add_biases(*this, o.biases, 3 * o.hidden, init::zeros(), b, b_recurrent);
+GRUForm::GRUForm(Options o, Index gates, const char* name, const char* hint)
+    : GatedCell({.kind = name,
+                 .hint = hint,
+                 .input = o.input,
+                 .hidden = o.hidden,
+                 .gates = gates,
+                 .biases = o.biases},
+                {.input = o.init, .recurrent = o.recurrent_init}),
+      options(std::move(o)) {}
+
+GRUState GRUForm::initial_state(Index batch) const {
+  return {.h = zeros({batch, options.hidden}, dtype())};
 }
 
-Tensor GRUCell::project(const Tensor& x) const { return b ? affine(x, Wx, *b) : matmul(x, Wx); }
+GRUCell::GRUCell(Options o) : GRUForm(std::move(o), 3) {}
 
-GRUState GRUCell::step(const Tensor& projected, const State& s) const {
+Tensor GRUCell::project(const Tensor& x, const RecurrentWeights& w) const {
+  return project_input(x, w, detail::or_undefined(b));
+}
+
+GRUState GRUCell::step(const Tensor& projected, const State& s, const RecurrentWeights& w) const {
   const Tensor recurrent =
-      b_recurrent ? affine(s.h, Wh, *b_recurrent) : matmul(s.h, Wh);  // [B×3H] = [B×H]·[H×3H]
+      w.product(s.h, detail::or_undefined(b_recurrent));  // [B×3H] = [B×H]·[H×3H]
   const auto [pr, pz, pn] = split<3>(projected, -1);
   const auto [qr, qz, qn] = split<3>(recurrent, -1);
   return {.h = pointwise(gru_step, pr, pz, pn, qr, qz, qn, s.h)};
 }
 
-GRUState GRUCell::initial_state(Index batch) const {
-  return {.h = zeros({batch, options.hidden}, dtype())};
+ResetFirstGRUCell::ResetFirstGRUCell(Options o) : GRUForm(std::move(o), 3) {}
+
+auto ResetFirstGRUCell::begin(Index /*batch*/) const -> Weights {
+  return split_last(options.hidden);
 }
+
+Tensor ResetFirstGRUCell::project(const Tensor& x, const Weights& w) const {
+  return GatedCell::project(x, w[0]);
+}
+
+GRUState ResetFirstGRUCell::step(const Tensor& projected, const State& s, const Weights& w) const {
+  const Index n = options.hidden;
+  const auto [gates, candidate] = split(projected, {2 * n, n}, -1);
+  const auto [r, z] = split<2>(w[0].product(s.h, gates), -1);
+  const Tensor sum = w[1].product(pointwise(gated, r, s.h), candidate);
+  return {.h = pointwise(keep_by_gate, z, sum, s.h)};
+}
+
+MGUCell::MGUCell(Options o) : GRUForm(std::move(o), 2, kind, layer_hint) {}
+
+auto MGUCell::begin(Index /*batch*/) const -> Weights { return split_last(options.hidden); }
+
+Tensor MGUCell::project(const Tensor& x, const Weights& w) const {
+  return GatedCell::project(x, w[0]);
+}
+
+GRUState MGUCell::step(const Tensor& projected, const State& s, const Weights& w) const {
+  const auto [gate, candidate] = split<2>(projected, -1);
+  const Tensor f = w[0].product(s.h, gate);
+  const Tensor sum = w[1].product(pointwise(gated, f, s.h), candidate);
+  return {.h = pointwise(change_by_gate, f, sum, s.h)};
+}
+
+template class Recurrent<GRUCell>;
 
 }  // namespace unroll::nn

@@ -1,4 +1,5 @@
 #include <unroll/autograd/create.h>
+#include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/join.h>
 #include <unroll/nn/init.h>
 
@@ -79,6 +80,19 @@ Init he() {
 
 Init orthogonal(const Blocks& options) {
   return in_blocks("init::orthogonal", options.blocks, one_orthogonal);
+}
+
+Init identity(double scale) {
+  return [scale](const Shape& shape, DType dtype, Rng&) {
+    if (shape.rank() != 2 || shape[0] != shape[1])
+      fail("init::identity",
+           {.given = "shape " + to_string(shape), .needed = "a square matrix", .hint = {}});
+    return scale * eye(shape[0], dtype);
+  };
+}
+
+Init per_block(Index blocks, const Init& each) {
+  return in_blocks("init::per_block", blocks, each);
 }
 
 Init forget_bias(const ForgetBias& options) {

@@ -27,6 +27,13 @@ Init he();
 // Orthonormal rows or columns, whichever are fewer; Saxe et al. 2014.
 Init orthogonal(const Blocks& options = {});
 
+// Zeros, and `scale` on the diagonal: as the recurrent matrix of relu units an IRNN; Le et al.
+// 2015.
+Init identity(double scale = 1);
+
+// The same initialiser on each of `blocks` equal blocks of columns.
+Init per_block(Index blocks, const Init& each);
+
 struct ForgetBias {
   Index at = 0;
   Index size = 0;

@@ -1,7 +1,5 @@
-#include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/matmul.h>
 #include <unroll/autograd/pointwise.h>
-#include <unroll/nn/biases.h>
 #include <unroll/nn/lstm.h>
 
 namespace unroll::nn {
@@ -14,28 +12,38 @@ constexpr auto lstm_step = [](auto i, auto f, auto g, auto o, auto c0) {
 
 }  // namespace
 
-LSTMCell::LSTMCell(Options o)
-    : options(checked_cell("lstm", layer_hint, o)),
-      Wx(*this, "Wx", {o.input, 4 * o.hidden}, init::xavier({.blocks = 4})),
-      Wh(*this, "Wh", {o.hidden, 4 * o.hidden}, init::orthogonal({.blocks = 4})) {
-  add_biases(*this, o.biases, 4 * o.hidden,
-             init::forget_bias({.at = o.hidden, .size = o.hidden, .value = o.forget_bias}), b,
-             b_recurrent);
+LSTMForm::LSTMForm(Options o, const Gates& gates)
+    : GatedCell({.kind = kind,
+                 .hint = layer_hint,
+                 .input = o.input,
+                 .hidden = o.hidden,
+                 .gates = gates.count,
+                 .biases = o.biases,
+                 .recurrent = o.projection},
+                {.input = o.init,
+                 .recurrent = o.recurrent_init,
+                 .bias = init::forget_bias(
+                     {.at = gates.forget * o.hidden, .size = o.hidden, .value = o.forget_bias})}),
+      options(std::move(o)) {
+  if (options.projection > 0)
+    Wp.emplace(*this, "Wp", Shape{options.hidden, options.projection}, options.init);
 }
 
-Tensor LSTMCell::project(const Tensor& x) const {
-  return project_with_biases(x, Wx, b, b_recurrent);
-}
-
-LSTMState LSTMCell::step(const Tensor& gates, const State& s) const {
-  const auto [i, f, g, o] = split<4>(affine(s.h, Wh, gates), -1);  // [B×4H] = [B×H]·[H×4H] + [B×4H]
-  auto [h, c] = pointwise(lstm_step, i, f, g, o, s.c);
-  return {.h = h, .c = c};
-}
-
-LSTMState LSTMCell::initial_state(Index batch) const {
+LSTMState LSTMForm::initial_state(Index batch) const {
   const Tensor zero = zeros({batch, options.hidden}, dtype());
-  return {.h = zero, .c = zero};
+  return {.h = Wp ? zeros({batch, options.projection}, dtype()) : zero, .c = zero};
 }
+
+Tensor LSTMForm::project_output(const Tensor& h) const { return matmul(h, *Wp); }
+
+LSTMCell::LSTMCell(Options o) : LSTMForm(std::move(o), {.count = 4, .forget = 1}) {}
+
+LSTMState LSTMCell::step(const Tensor& gates, const State& s, const RecurrentWeights& w) const {
+  const auto [i, f, g, o] = split<4>(w.product(s.h, gates), -1);  // [B×4H] = [B×H]·[H×4H] + [B×4H]
+  const auto [h, c] = pointwise(lstm_step, i, f, g, o, s.c);
+  return projected(h, c);
+}
+
+template class Recurrent<LSTMCell>;
 
 }  // namespace unroll::nn

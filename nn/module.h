@@ -6,6 +6,7 @@
 #include <unroll/nn/init.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -71,6 +72,9 @@ class Module {
   friend class Child;
   template <class M>
   friend class List;
+  template <class S>
+  friend class LearnedState;
+  friend class Sequential;
 
   void adopt(Parameter& parameter, const std::string& name);
   void check_name(const std::string& name) const;
@@ -114,6 +118,11 @@ class Parameter : public Tensor {
   std::string name_;
   std::shared_ptr<unroll::detail::LeafInfo> info_;
 };
+
+namespace detail {
+// The parameter, or an undefined tensor where there is none.
+inline Tensor or_undefined(const std::optional<Parameter>& p) { return p ? Tensor(*p) : Tensor(); }
+}  // namespace detail
 
 template <class Y>
 Parameter& operator+=(Parameter&, const Y&) = delete;  // optimisers and assign() write parameters

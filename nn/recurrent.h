@@ -1,13 +1,17 @@
 #pragma once
 
 #include <unroll/autograd/detail/padded_weights.h>
+#include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/dropout.h>
 #include <unroll/autograd/ops/join.h>
 #include <unroll/nn/cell.h>
+#include <unroll/nn/learned_state.h>
+#include <unroll/nn/linear.h>
 #include <unroll/nn/recurrent_support.h>
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace unroll::nn {
@@ -20,11 +24,20 @@ struct RecurrentState {
   std::vector<S> backward = {};
 };
 
+// How the outputs of two directions become one.
+enum class Join { concat, sum };
+
+// What goes around every layer from the second on. With x its input and y its output:
+//   residual   x + y; He et al. 2016
+//   highway    t y + (1 - t) x with t = σ(x·W + b), b from -1; Srivastava et al. 2015
+enum class Skip { none, residual, highway };
+
 // The lifter: makes a layer of any cell. Runs it over time, stacks layers, runs a second direction
 // and joins both, so that back-propagation through time falls out of the steps it records.
-//   nn::Recurrent<PeepholeCell> layer({.input = 64, .hidden = 128, .layers = 2, .bidirectional =
-//   true}); auto out = layer(x, {.initial = state, .lengths = lengths});
-// Parameters are named "0.forward.Wx", "1.backward.b": layer, direction, name in the cell.
+//   nn::Recurrent<PeepholeCell> layer({.input = 64, .hidden = 128, .layers = 2});
+//   auto out = layer(x, {.initial = state, .lengths = lengths});
+// Parameters are named "0.forward.Wx", "1.backward.b": layer, direction, name in the cell; beside
+// them "0.forward_initial.h", "1.highway.W" where the options ask for such.
 template <Cell C>
 class Recurrent : public Module {
  public:
@@ -32,8 +45,12 @@ class Recurrent : public Module {
     Index input = 0;
     Index hidden = 0;
     Index layers = 1;
-    bool bidirectional = false;  // outputs of both directions side by side: 2 · hidden
-    double dropout = 0;          // between layers
+    bool bidirectional = false;
+    Join join = Join::concat;  // outputs have the size of a direction's, or with concat twice that
+    Skip skip = Skip::none;    // around every layer from the second on
+    bool learn_initial = false;        // the states before the first step are parameters
+    std::optional<Index> biases = {};  // set for the cell; none: as its own options say
+    double dropout = 0;                // between layers, of what a cell gets
     typename C::Options cell = {};
   };
   using State = RecurrentState<typename C::State>;
@@ -43,14 +60,18 @@ class Recurrent : public Module {
     std::span<const Index> lengths = {};  // of each row, in 0 … T, any order; none: all are T
   };
   struct Output {
-    Tensor outputs;  // [T, B, hidden or 2 · hidden]; exactly 0 at padded steps
+    Tensor outputs;  // [T, B, output_size()]; exactly 0 at padded steps
     State state;     // after the last valid step; backward after step 0
   };
 
   explicit Recurrent(Options o) : options(checked(std::move(o))) {
     for (Index i = 0; i < options.layers; ++i) {
-      layers_.push_back(std::make_unique<Layer>(cell_options(i), options.bidirectional));
+      layers_.push_back(std::make_unique<Layer>(options, cell_options(i), i));
       adopt(*layers_.back(), std::to_string(i));
+    }
+    if constexpr (fixed_shapes) {
+      const auto one = initial_state<C>(cell(0), 1);
+      for_each_tensor(one, [&](const Tensor& x) { state_shapes_.push_back(x.shape()); });
     }
   }
 
@@ -66,20 +87,44 @@ class Recurrent : public Module {
     return layers_[detail::checked_position("layer", layer, options.layers)]->forward;
   }
 
+  // The last extent of the outputs.
+  Index output_size() const {
+    return nn::output_size<C>(cell(0)) *
+           (options.bidirectional && options.join == Join::concat ? 2 : 1);
+  }
+
   const Options options;
 
  private:
   struct Layer : Module {
-    Layer(const typename C::Options& o, bool bidirectional) : forward(*this, "forward", o) {
-      if (bidirectional) backward = std::make_unique<Child<C>>(*this, "backward", o);
+    Layer(const Options& o, const typename C::Options& of_cell, Index position)
+        : forward(*this, "forward", of_cell) {
+      if (o.bidirectional) backward.emplace(*this, "backward", of_cell);
+      if (o.learn_initial) {
+        forward_initial.emplace(*this, "forward_initial", initial_state<C>(forward, 1));
+        if (backward)
+          backward_initial.emplace(*this, "backward_initial", initial_state<C>(*backward, 1));
+      }
+      if (o.skip == Skip::highway && position > 0) {
+        highway.emplace(
+            *this, "highway",
+            Linear::Options{.input = forward.options.input, .output = forward.options.input});
+        highway->b->assign(full(highway->b->shape(), -1));
+      }
     }
     Child<C> forward;
-    std::unique_ptr<Child<C>> backward;
+    std::optional<Child<C>> backward;
+    std::optional<LearnedState<typename C::State>> forward_initial, backward_initial;
+    std::optional<Child<Linear>> highway;
   };
   struct Run {
     Tensor outputs;
     typename C::State state;
   };
+
+  // A cell of one's own that makes its initial state may make it of any shape.
+  static constexpr bool fixed_shapes = requires { C::kind; }
+  || !requires(const C& c) { c.initial_state(Index()); };
 
   static constexpr const char* kind() {
     if constexpr (requires { C::kind; })
@@ -97,57 +142,46 @@ class Recurrent : public Module {
     require_size(kind(), "input", o.input, hint());
     require_size(kind(), "hidden", o.hidden, hint());
     require_size(kind(), "layers", o.layers, hint());
-    if (!(o.dropout >= 0 && o.dropout < 1))
-      fail_nowhere(kind(), {.given = "dropout " + std::to_string(o.dropout),
-                            .needed = "0 <= dropout < 1",
-                            .hint = {}});
+    detail::require_rate(kind(), "dropout", o.dropout);
     return o;
   }
   typename C::Options cell_options(Index layer) const {
     typename C::Options o = options.cell;
-    const Index below = options.hidden * (options.bidirectional ? 2 : 1);
     if (layer == 0) detail::set_size(kind(), "input", o.input, options.input);
-    o.input = layer == 0 ? options.input : below;
+    o.input = layer == 0 ? options.input : output_size();
     detail::set_size(kind(), "hidden", o.hidden, options.hidden);
+    if (options.biases && !detail::set_biases(o, *options.biases))
+      fail_nowhere(kind(), {.given = "biases is " + std::to_string(*options.biases),
+                            .needed = "a cell with such an option",
+                            .hint = "leave .biases out"});
     return o;
   }
   State starting_state(const State& given, Index batch) const;
+  Tensor skipped(const Layer& layer, const Tensor& x, const Tensor& y,
+                 const detail::Lengths& lengths) const;
   Run run(const C& cell, const Tensor& x, const typename C::State& initial,
           const detail::Lengths& lengths, bool reversed) const;
 
   std::vector<std::unique_ptr<Layer>> layers_;
+  std::vector<Shape>
+      state_shapes_;  // of one row's state, the same in all layers; none: of any shape
 };
 
 namespace detail {
 
-// The name of a tensor in a state: fields h and c by name, others by number.
-template <class S>
-std::string field_name(const S& state, const Tensor* x, Index number) {
-  if constexpr (requires {
-                  { state.h } -> std::convertible_to<const Tensor&>;
-                })
-    if (static_cast<const Tensor*>(&state.h) == x) return ".h";
-  if constexpr (requires {
-                  { state.c } -> std::convertible_to<const Tensor&>;
-                })
-    if (static_cast<const Tensor*>(&state.c) == x) return ".c";
-  return "." + std::to_string(number);
-}
-
 template <class S>
 void check_initial_state(const char* kind, const char* direction, const std::vector<S>& states,
-                         const InitialTensor& needed) {
+                         InitialTensor needed, std::span<const Shape> shapes) {
   for (std::size_t layer = 0; layer < states.size(); ++layer) {
-    Index number = 0;
+    std::size_t number = 0;
     for_each_tensor(states[layer], [&](const Tensor& x) {
-      if (x.defined() && x.header()->tape == 0 && needed.fits(x)) {
-        ++number;
-        return;
-      }
-      check_initial(kind,
-                    std::string("initial.") + direction + "[" + std::to_string(layer) + "]" +
-                        field_name(states[layer], &x, number++),
-                    x, needed);
+      needed.row = number < shapes.size() ? &shapes[number] : nullptr;
+      if (!x.defined() || x.header()->tape != 0 || !needed.fits(x))
+        check_initial(kind,
+                      std::string("initial.") + direction + "[" + std::to_string(layer) + "]." +
+                          field_name(states[layer], &x, number),
+                      x, needed);
+      ++number;
     });
   }
 }
@@ -178,16 +212,17 @@ auto Recurrent<C>::starting_state(const State& given, Index batch) const -> Stat
     auto& states = d == 0 ? state.forward : state.backward;
     const char* direction = d == 0 ? "forward" : "backward";
     if (states.empty()) {
-      for (const auto& layer : layers_)
-        states.push_back(initial_state<C>(d == 0 ? layer->forward : *layer->backward, batch));
+      for (const auto& layer : layers_) {
+        const auto& learned = d == 0 ? layer->forward_initial : layer->backward_initial;
+        const C& cell = d == 0 ? layer->forward : *layer->backward;
+        states.push_back(initial_state<C>(cell, batch));
+        if (learned) learned->put_into(states.back(), batch);
+      }
       continue;
     }
     detail::check_state_size(kind(), direction, states.size(), options.layers);
-    constexpr bool plain = requires { C::kind; }
-    || !requires(const C& c) { c.initial_state(batch); };
-    detail::check_initial_state(
-        kind(), direction, states,
-        {.batch = batch, .hidden = plain ? options.hidden : -1, .dtype = cell(0).dtype()});
+    detail::check_initial_state(kind(), direction, states,
+                                {.batch = batch, .dtype = cell(0).dtype()}, state_shapes_);
   }
   return state;
 }
@@ -195,26 +230,36 @@ auto Recurrent<C>::starting_state(const State& given, Index batch) const -> Stat
 template <Cell C>
 auto Recurrent<C>::operator()(const Tensor& x, const Call& call) const -> Output {
   detail::check_sequence(x);
-  State state = starting_state(call.initial, x.size(1));
   const Scope here(*this);
+  State state = starting_state(call.initial, x.size(1));
   const detail::Lengths lengths =
       call.lengths.empty() && x.size(1) != 0 ? detail::Lengths() : detail::Lengths(call.lengths, x);
   const unroll::detail::KeepWeights keep;
   Tensor y = lengths.zero_padded(x);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    if (i > 0 && is_training()) y = dropout(y, options.dropout);
     const Layer& layer = *layers_[i];
+    const Tensor below = y;
+    if (i > 0 && is_training()) y = dropout(y, options.dropout);
     Run forward = run(layer.forward, y, state.forward[i], lengths, false);
     state.forward[i] = std::move(forward.state);
-    if (layer.backward == nullptr) {
+    if (!layer.backward) {
       y = std::move(forward.outputs);
     } else {
       Run backward = run(*layer.backward, y, state.backward[i], lengths, true);
       state.backward[i] = std::move(backward.state);
-      y = concat({forward.outputs, backward.outputs}, -1);
+      y = options.join == Join::concat ? concat({forward.outputs, backward.outputs}, -1)
+                                       : forward.outputs + backward.outputs;
     }
+    if (i > 0 && options.skip != Skip::none) y = skipped(layer, below, y, lengths);
   }
   return {.outputs = std::move(y), .state = std::move(state)};
+}
+
+template <Cell C>
+Tensor Recurrent<C>::skipped(const Layer& layer, const Tensor& x, const Tensor& y,
+                             const detail::Lengths& lengths) const {
+  if (!layer.highway) return x + y;
+  return lengths.zero_padded(detail::highway((*layer.highway)(x), x, y));
 }
 
 template <Cell C>
@@ -227,7 +272,7 @@ auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& 
   Tensor projected = x;
   if constexpr (HasProject<C>) {
     const TimeStep first(0);
-    projected = cell.project(x);
+    projected = nn::project(cell, x, begun);
   }
   std::vector<Tensor> outputs(static_cast<std::size_t>(steps));
   Tensor nothing;  // the output of a step at which no row is valid
@@ -235,17 +280,17 @@ auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& 
     const Index t = reversed ? steps - 1 - i : i;
     Tensor& out = outputs[static_cast<std::size_t>(t)];
     if (lengths.none_valid(t)) {
-      if (!nothing.defined()) nothing = zeros_like(output(cell, state));
+      if (!nothing.defined()) nothing = zeros_like(nn::output(cell, state));
       out = nothing;
       continue;
     }
     const TimeStep at(t);
-    state =
-        detail::keep_ended(lengths, t, step(cell, select(projected, 0, t), state, begun), state);
-    out = lengths.choose(t, output(cell, state));
+    state = detail::keep_ended(lengths, t, nn::step(cell, select(projected, 0, t), state, begun),
+                               state);
+    out = lengths.choose(t, nn::output(cell, state));
   }
   if (steps == 0) {
-    const Tensor like = output(cell, state);
+    const Tensor like = nn::output(cell, state);
     return {.outputs = zeros_like(like, like.shape().inserted(0, 0)), .state = std::move(state)};
   }
   return {.outputs = stack(outputs, 0), .state = std::move(state)};

@@ -2,12 +2,18 @@
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/ops/choose.h>
 #include <unroll/autograd/ops/views.h>
+#include <unroll/autograd/pointwise.h>
 #include <unroll/nn/recurrent_support.h>
 
 #include <algorithm>
 
 namespace unroll::nn::detail {
 namespace {
+
+constexpr auto weighted_mean = [](auto after, auto before, auto rate) {
+  return after + rate * (before - after);
+};
+constexpr auto through_gate = [](auto gate, auto x, auto y) { return x + sigmoid(gate) * (y - x); };
 
 // A mask [rows] beside a tensor [rows, ...].
 Tensor beside(const Tensor& mask, Index rank) {
@@ -17,6 +23,14 @@ Tensor beside(const Tensor& mask, Index rank) {
 }
 
 }  // namespace
+
+Tensor between(const Tensor& after, const Tensor& before, double rate) {
+  return pointwise(weighted_mean, after, before, rate);
+}
+
+Tensor highway(const Tensor& gate, const Tensor& x, const Tensor& y) {
+  return pointwise(through_gate, gate, x, y);
+}
 
 Lengths::Lengths(std::span<const Index> lengths, const Tensor& x) {
   const Index steps = x.size(0);
@@ -73,10 +87,10 @@ void check_initial(const char* kind, const std::string& name, const Tensor& x,
   if (!needed.fits(x))
     fail_nowhere(
         kind, {.given = name + " " + describe(x),
-               .needed = needed.hidden < 0
+               .needed = needed.row == nullptr
                              ? "[" + std::to_string(needed.batch) + ", …], a row for each row of x"
                              : std::string(name_of(needed.dtype)) + " " +
-                                   to_string(Shape{needed.batch, needed.hidden}),
+                                   to_string(needed.row->with(0, needed.batch)),
                .hint = {}});
   const unroll::detail::Recording* tape = unroll::detail::tapes.current;
   const unroll::detail::Header& h = *x.header();
@@ -97,6 +111,13 @@ void check_state_size(const char* kind, const char* direction, std::size_t given
                         .needed = layers == 0 ? "none, since the layer has one direction"
                                               : std::to_string(layers) + ", one for each layer",
                         .hint = "a state = {} starts from zeros"});
+}
+
+void require_rate(const char* kind, const char* name, double rate) {
+  if (!(rate >= 0 && rate < 1))
+    fail_nowhere(kind, {.given = std::string(name) + " " + std::to_string(rate),
+                        .needed = std::string("0 <= ") + name + " < 1",
+                        .hint = {}});
 }
 
 void set_size(const char* kind, const char* name, Index& of_cell, Index wanted) {

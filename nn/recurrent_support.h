@@ -9,6 +9,9 @@
 // What the lifter needs and no template decides.
 namespace unroll::nn::detail {
 
+// `then` where the mask is above a half, else `otherwise`: chosen, not multiplied.
+Tensor choose(const Tensor& mask, const Tensor& then, const Tensor& otherwise);
+
 // Which rows of a batch of sequences are valid at which steps.
 class Lengths {
  public:
@@ -34,16 +37,16 @@ class Lengths {
 // A layer's input: [T, B, F].
 void check_sequence(const Tensor& x);
 
-// What a tensor of an initial state must be: a row for each row of x, and, where every field is
-// known to be [batch, hidden], that, in the cell's dtype. Anything else might broadcast.
+// What a tensor of an initial state must be: a row for each row of x, and, where the shape of a
+// state is known, that, in the cell's dtype. Anything else might broadcast.
 struct InitialTensor {
   Index batch = 0;
-  Index hidden = -1;  // -1: the cell makes its own initial state, of any shape
   DType dtype = f32;
+  const Shape* row = nullptr;  // [1, ...]; null: of any shape, as the cell likes
 
   bool fits(const Tensor& x) const {
     return x.rank() > 0 && x.size(0) == batch &&
-           (hidden < 0 || (x.rank() == 2 && x.size(1) == hidden && x.dtype() == dtype));
+           (row == nullptr || (x.shape() == row->with(0, batch) && x.dtype() == dtype));
   }
 };
 
@@ -55,7 +58,29 @@ void check_initial(const char* kind, const std::string& name, const Tensor& x,
 
 void check_state_size(const char* kind, const char* direction, std::size_t given, Index layers);
 
+// Throws unless 0 <= rate < 1.
+void require_rate(const char* kind, const char* name, double rate);
+
 // The size of a wrapped cell: set by the layer, or the same by the user.
 void set_size(const char* kind, const char* name, Index& of_cell, Index wanted);
+
+// Where options, or those of a cell within them, have a number of biases.
+template <class O>
+bool set_biases(O& o, Index biases) {
+  if constexpr (requires { o.biases = biases; }) {
+    o.biases = biases;
+    return true;
+  } else if constexpr (requires { o.cell; }) {
+    return set_biases(o.cell, biases);
+  } else {
+    return false;
+  }
+}
+
+// rate · before + (1 - rate) · after.
+Tensor between(const Tensor& after, const Tensor& before, double rate);
+
+// t y + (1 - t) x with t = σ(gate).
+Tensor highway(const Tensor& gate, const Tensor& x, const Tensor& y);
 
 }  // namespace unroll::nn::detail

@@ -1,8 +1,7 @@
 #pragma once
 
+#include <unroll/nn/gated_cell.h>
 #include <unroll/nn/recurrent.h>
-
-#include <optional>
 
 namespace unroll::nn {
 
@@ -12,8 +11,9 @@ struct RNNState {
 
 enum class Nonlinearity { tanh, relu };
 
-// One step of a simple recurrent network, Elman 1990: h' = f(x·Wx + h·Wh + b).
-class RNNCell : public Module {
+// One step of a simple recurrent network, Elman 1990: h' = f(x·Wx + h·Wh + b). An IRNN (Le et al.
+// 2015) is {.nonlinearity = nn::Nonlinearity::relu, .recurrent_init = init::identity()}.
+class RNNCell : public GatedCell {
  public:
   static constexpr const char* kind = "rnn";
   static constexpr const char* layer_hint = "nn::RNN rnn({.input = 65, .hidden = 128})";
@@ -23,45 +23,26 @@ class RNNCell : public Module {
     Index hidden = 0;
     Index biases = 1;  // 0, 1, or 2 for exchanging weights with libraries that have two
     Nonlinearity nonlinearity = Nonlinearity::tanh;
+    init::Init init = init::xavier();
+    init::Init recurrent_init = init::orthogonal();
   };
   using State = RNNState;
   explicit RNNCell(Options o);
 
-  Tensor project(const Tensor& x) const;
-  State step(const Tensor& projected, const State& s) const;
+  State step(const Tensor& projected, const State& s, const RecurrentWeights& w) const;
   State initial_state(Index batch) const;
   // One step by itself: x [B, input].
   State operator()(const Tensor& x, const State& s) const { return apply(*this, x, s); }
 
   const Options options;
-  Parameter Wx;                          // [input, hidden]
-  Parameter Wh;                          // [hidden, hidden]
-  std::optional<Parameter> b;            // [hidden]
-  std::optional<Parameter> b_recurrent;  // [hidden]
 };
+
+extern template class Recurrent<RNNCell>;
 
 // Layers of simple recurrent cells, x [T, B, input] → outputs [T, B, hidden] and the state.
 class RNN : public Recurrent<RNNCell> {
  public:
-  struct Options {
-    Index input = 0;
-    Index hidden = 0;
-    Index layers = 1;
-    bool bidirectional = false;
-    Index biases = 1;
-    Nonlinearity nonlinearity = Nonlinearity::tanh;
-    double dropout = 0;  // between layers
-  };
-  explicit RNN(Options o)
-      : Recurrent<RNNCell>({.input = o.input,
-                            .hidden = o.hidden,
-                            .layers = o.layers,
-                            .bidirectional = o.bidirectional,
-                            .dropout = o.dropout,
-                            .cell = {.biases = o.biases, .nonlinearity = o.nonlinearity}}),
-        options(o) {}
-
-  const Options options;
+  using Recurrent<RNNCell>::Recurrent;
 };
 
 }  // namespace unroll::nn

@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(forget_bias) {
 }
 
 BOOST_AUTO_TEST_CASE(cells) {
-  nn::LSTM lstm({.input = 3, .hidden = 4, .layers = 2, .biases = 2, .forget_bias = 2});
+  nn::LSTM lstm({.input = 3, .hidden = 4, .layers = 2, .biases = 2, .cell = {.forget_bias = 2}});
   for (Index layer = 0; layer < 2; ++layer) {
     const auto& cell = lstm.cell(layer);
     BOOST_TEST(all_equal(*cell.b, concat({zeros({4}), full({4}, 2), zeros({8})}, 0)));

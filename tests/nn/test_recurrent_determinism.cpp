@@ -140,8 +140,8 @@ BOOST_AUTO_TEST_CASE(dropout_is_between_layers) {
   nn::RNN two({.input = 4,
                .hidden = 16,
                .layers = 2,
-               .nonlinearity = nn::Nonlinearity::tanh,
-               .dropout = 0.9});
+               .dropout = 0.9,
+               .cell = {.nonlinearity = nn::Nonlinearity::tanh}});
   const Tensor bias = full({16}, 0.5);
   unroll::detail::overwrite(*two.cell(1).b, bias, "test");
   Tape tape;
@@ -156,8 +156,8 @@ BOOST_AUTO_TEST_CASE(dropout_keeps_the_mean) {
   nn::RNN layer({.input = 1,
                  .hidden = 8,
                  .layers = 2,
-                 .nonlinearity = nn::Nonlinearity::relu,
-                 .dropout = 0.25});
+                 .dropout = 0.25,
+                 .cell = {.nonlinearity = nn::Nonlinearity::relu}});
   for (const auto& [path, p] : layer.parameters())
     unroll::detail::overwrite(p, zeros(p.shape()), "test");
   unroll::detail::overwrite(*layer.cell(0).b, full({8}, 3), "test");
