@@ -3,6 +3,7 @@
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/nn/sample.h>
+#include <unroll/nn/scope.h>
 
 #include <string>
 #include <string_view>
@@ -10,20 +11,6 @@
 namespace unroll {
 
 namespace detail {
-
-class Recording;
-
-// As if there were no tape, until the end of the block.
-class WithoutTape {
- public:
-  WithoutTape();
-  ~WithoutTape();
-  WithoutTape(const WithoutTape&) = delete;
-  WithoutTape& operator=(const WithoutTape&) = delete;
-
- private:
-  Recording* before_;
-};
 
 [[noreturn]] void fail_generate(const char* given, const char* needed, const char* hint);
 

@@ -7,6 +7,7 @@
 #include <unroll/nn/generate.h>
 #include <unroll/nn/gru.h>
 #include <unroll/nn/init.h>
+#include <unroll/nn/layer_normed.h>
 #include <unroll/nn/learned_state.h>
 #include <unroll/nn/linear.h>
 #include <unroll/nn/lstm.h>
@@ -20,4 +21,9 @@
 #include <unroll/nn/sample.h>
 #include <unroll/nn/save.h>
 #include <unroll/nn/scope.h>
+#include <unroll/nn/stack.h>
 #include <unroll/nn/text.h>
+#include <unroll/nn/variational_dropout.h>
+#include <unroll/nn/weight_drop.h>
+#include <unroll/nn/wrapper.h>
+#include <unroll/nn/zoneout.h>

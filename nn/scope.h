@@ -3,6 +3,24 @@
 #include <unroll/autograd/scope.h>
 #include <unroll/nn/module.h>
 
+namespace unroll::detail {
+
+class Recording;
+
+// As if there were no tape, until the end of the block.
+class WithoutTape {
+ public:
+  WithoutTape();
+  ~WithoutTape();
+  WithoutTape(const WithoutTape&) = delete;
+  WithoutTape& operator=(const WithoutTape&) = delete;
+
+ private:
+  Recording* before_;
+};
+
+}  // namespace unroll::detail
+
 namespace unroll::nn {
 
 // Until the end of the block, errors and graphs name this module: nn::Scope here(*this);

@@ -102,6 +102,27 @@ BOOST_AUTO_TEST_CASE(lstm_with_lengths) { check<nn::LSTM>({}, uneven); }
 BOOST_AUTO_TEST_CASE(gru) { check<nn::GRU>({.biases = 2}, full_length); }
 BOOST_AUTO_TEST_CASE(gru_with_lengths) { check<nn::GRU>({}, uneven); }
 
+BOOST_AUTO_TEST_CASE(projection) { check<nn::LSTM>({.cell = {.projection = 1}}, full_length); }
+BOOST_AUTO_TEST_CASE(peepholes) { check<nn::Recurrent<nn::PeepholeLSTMCell>>({}, full_length); }
+BOOST_AUTO_TEST_CASE(coupled) { check<nn::Recurrent<nn::CoupledLSTMCell>>({}, full_length); }
+BOOST_AUTO_TEST_CASE(layer_norm_lstm) {
+  // Wide enough that no variance is near 0, where differences are of no use.
+  using Layer = nn::Recurrent<nn::LayerNormLSTMCell>;
+  Layer layer({.input = 2, .hidden = 5});
+  SlopeOfSlopes<Layer>(layer, {.steps = 2, .batch = 1}).check(1e-6);
+}
+BOOST_AUTO_TEST_CASE(reset_first) { check<nn::Recurrent<nn::ResetFirstGRUCell>>({}, full_length); }
+BOOST_AUTO_TEST_CASE(minimal_gated_unit) { check<nn::Recurrent<nn::MGUCell>>({}, full_length); }
+BOOST_AUTO_TEST_CASE(zoneout) {
+  using Layer = nn::Recurrent<nn::Zoneout<nn::GRUCell>>;
+  Layer layer({.input = 2, .hidden = 2, .layers = 2, .cell = {.h_rate = 0.3}});
+  layer.eval();  // masks are drawn anew in every evaluation, expectations are not
+  SlopeOfSlopes<Layer>(layer, full_length).check(1e-6);
+}
+BOOST_AUTO_TEST_CASE(between_layers) {
+  check<nn::RNN>({.join = nn::Join::sum, .skip = nn::Skip::highway, .learn_initial = true}, uneven);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace unroll::test

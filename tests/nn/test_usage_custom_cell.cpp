@@ -83,7 +83,7 @@ struct Batch {
 
 // With respect to the input and every parameter.
 template <class Layer>
-void check_gradients(Layer& layer, const std::vector<Index>& lengths) {
+void check_gradients(Layer& layer, const std::vector<Index>& lengths, bool training = false) {
   using namespace unroll::test;
   layer.to(f64);
   randomize(layer, 4, 0.9);
@@ -94,14 +94,17 @@ void check_gradients(Layer& layer, const std::vector<Index>& lengths) {
     point.push_back(from(std::span<const double>(values(p)), p.shape()));
   }
   const auto loss = [&](const Tensor& x) { return weighted_sum(layer(x, {.lengths = lengths})); };
+  const Rng fixed(9);
   const Function at = [&](std::span<const Tensor> in) {
     for (std::size_t k = 0; k < parameters.size(); ++k)
       unroll::detail::overwrite(parameters[k], in[k + 1], "difference");
-    return loss(in[0]);
+    if (!training) return loss(in[0]);
+    Tape tape({.rng = &fixed});
+    return detach(loss(in[0]));
   };
   std::vector<Tensor> analytic;
   {
-    Tape tape;
+    Tape tape({.training = training, .rng = &fixed});
     std::vector<Tensor> leaves{tape.watch(point[0])};
     leaves.insert(leaves.end(), parameters.begin(), parameters.end());
     analytic = tape.gradient(loss(leaves[0]), leaves);
@@ -131,6 +134,55 @@ BOOST_AUTO_TEST_CASE(multiplicative) {
   const auto first_bias = layer.cell(0).b.span<float>();
   for (Index i = 0; i < 40; ++i)
     BOOST_TEST(first_bias[static_cast<std::size_t>(i)] == (i >= 16 && i < 24 ? 1.0F : 0.0F));
+}
+
+BOOST_AUTO_TEST_CASE(multiplicative_with_wrappers) {
+  using Layer = nn::Recurrent<nn::VariationalDropout<nn::WeightDrop<MultiplicativeCell>>>;
+  Layer layer({.input = 64,
+               .hidden = 128,
+               .layers = 2,
+               .bidirectional = true,
+               .cell = {.input_rate = 0.3, .state_rate = 0.2, .cell = {.rate = 0.5}}});
+  seed(3);
+  const Tensor x = uniform({5, 3, 64}, -1, 1);
+  const Batch batch{.lengths = {5, 2, 3}};
+  {
+    auto [y, last] = layer(x, {.lengths = batch.lengths});  // y [T, B, 256]
+    Tensor summary = concat({last.forward.back().h, last.backward.back().h}, -1);
+    BOOST_TEST(y.shape() == (Shape{5, 3, 256}));
+    BOOST_TEST(summary.shape() == (Shape{3, 256}));
+  }
+  nn::Recurrent<MultiplicativeCell> plain(
+      {.input = 64, .hidden = 128, .layers = 2, .bidirectional = true});
+  nn::copy_values(layer, plain);  // the names of the parameters are those of the cell
+  const Tensor quiet = plain(x, {.lengths = batch.lengths}).outputs;
+  BOOST_TEST(all_equal(layer(x, {.lengths = batch.lengths}).outputs, quiet));
+  Tape tape;
+  const auto trained = layer(x, {.lengths = batch.lengths});
+  BOOST_TEST(!all_equal(trained.outputs, quiet).ok());
+  const auto grads = tape.backward(sum(square(trained.outputs)));
+  BOOST_TEST(grads.size() == 16);
+  // Half of Wh is dropped, and nothing of Um.
+  const auto zeros_in = [&](const Tensor& p) {
+    const auto all = test::values(grads[p]);
+    return static_cast<double>(std::count(all.begin(), all.end(), 0.0)) /
+           static_cast<double>(all.size());
+  };
+  BOOST_TEST(zeros_in(layer.cell(0).Wh) > 0.48);
+  BOOST_TEST(zeros_in(layer.cell(0).Wh) < 0.52);
+  BOOST_TEST(zeros_in(layer.cell(0).Um) < 0.1);  // a unit of h that is masked in all three rows
+}
+
+// With a fixed key every evaluation draws the same masks, so that differences can be taken.
+BOOST_AUTO_TEST_CASE(wrapped_gradients) {
+  using Layer = nn::Recurrent<nn::VariationalDropout<nn::WeightDrop<MultiplicativeCell>>>;
+  Layer layer({.input = 2,
+               .hidden = 2,
+               .layers = 2,
+               .bidirectional = true,
+               .cell = {.input_rate = 0.3, .state_rate = 0.2, .cell = {.rate = 0.5}}});
+  check_gradients(layer, {}, true);
+  check_gradients(layer, {2, 4}, true);
 }
 
 BOOST_AUTO_TEST_CASE(multiplicative_gradients) {
