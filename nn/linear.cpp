@@ -1,4 +1,5 @@
 #include <unroll/autograd/ops/matmul.h>
+#include <unroll/autograd/ops/views.h>
 #include <unroll/nn/linear.h>
 #include <unroll/nn/scope.h>
 
@@ -21,6 +22,21 @@ Linear::Linear(Options o)
 
 Tensor Linear::operator()(const Tensor& x) const {
   const Scope here(*this);
+  return b ? affine(x, W, *b) : matmul(x, W);
+}
+
+TiedLinear::TiedLinear(Options o) : options(o) {
+  if (o.W == nullptr || o.W->rank() != 2)
+    fail_nowhere("tied_linear",
+                 {.given = o.W == nullptr ? std::string("no W") : "W " + unroll::describe(*o.W),
+                  .needed = "a parameter [output, input]",
+                  .hint = "nn::TiedLinear head({.W = &embed.W})"});
+  if (o.bias) b.emplace(*this, "b", Shape{o.W->size(0)}, init::zeros());
+}
+
+Tensor TiedLinear::operator()(const Tensor& x) const {
+  const Scope here(*this);
+  const Tensor W = transpose(*options.W, 0, 1);
   return b ? affine(x, W, *b) : matmul(x, W);
 }
 

@@ -24,4 +24,23 @@ class Linear : public Module {
   std::optional<Parameter> b;  // [output]
 };
 
+// y = x·Wᵀ + b with a weight [output, input] that belongs to another module, as a head that shares
+// the table of an embedding (Press and Wolf 2017): one name, one entry in a file, one summed
+// gradient.
+//   nn::Child<nn::TiedLinear> head{*this, "head", {.W = &embed.W}};
+// The other module must live as long.
+class TiedLinear : public Module {
+ public:
+  struct Options {
+    const Parameter* W = nullptr;
+    bool bias = true;
+  };
+  explicit TiedLinear(Options o);
+
+  Tensor operator()(const Tensor& x) const;
+
+  const Options options;
+  std::optional<Parameter> b;  // [output]
+};
+
 }  // namespace unroll::nn

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/nn/cell.h>
+#include <unroll/nn/conv1d.h>
 #include <unroll/nn/dropout.h>
 #include <unroll/nn/embedding.h>
 #include <unroll/nn/gated_cell.h>
@@ -21,6 +22,7 @@
 #include <unroll/nn/sample.h>
 #include <unroll/nn/save.h>
 #include <unroll/nn/scope.h>
+#include <unroll/nn/sequential.h>
 #include <unroll/nn/stack.h>
 #include <unroll/nn/text.h>
 #include <unroll/nn/variational_dropout.h>
