@@ -1,33 +1,17 @@
-#include <unroll/autograd/ops/activations.h>
-#include <unroll/autograd/ops/arithmetic.h>
-#include <unroll/autograd/ops/reduce.h>
-#include <unroll/autograd/pointwise.h>
+#include <unroll/autograd/ops/layer_norm.h>
 #include <unroll/nn/normalization.h>
 #include <unroll/nn/scope.h>
 
 namespace unroll::nn {
 namespace {
 
-constexpr auto scaled = [](auto x, auto second_moment, auto weight, auto epsilon) {
-  return x / sqrt(second_moment + epsilon) * weight;
-};
-
-Tensor normalized(const Tensor& x, const Tensor& weight, double epsilon) {
-  return pointwise(scaled, x, mean(square(x), -1, {.keepdim = true}), weight, epsilon);
-}
-
-Tensor layer_normalized(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
-  const Tensor y = normalized(x - mean(x, -1, {.keepdim = true}), weight, epsilon);
-  return bias.defined() ? y + bias : y;
-}
-
 template <class Options>
 Options checked(const char* kind, const char* hint, const Options& o) {
   require_size(kind, "size", o.size, hint);
-  if (!(o.epsilon >= 0))
+  if (!(o.epsilon > 0))
     fail_nowhere(
         kind,
-        {.given = "epsilon " + std::to_string(o.epsilon), .needed = "epsilon >= 0", .hint = {}});
+        {.given = "epsilon " + std::to_string(o.epsilon), .needed = "epsilon > 0", .hint = {}});
   return o;
 }
 
@@ -50,7 +34,7 @@ LayerNorm::LayerNorm(Options o)
 Tensor LayerNorm::operator()(const Tensor& x) const {
   const Scope here(*this);
   check_size("layer_norm", x, options.size);
-  return layer_normalized(x, weight, detail::or_undefined(bias), options.epsilon);
+  return layer_norm(x, weight, detail::or_undefined(bias), {.epsilon = options.epsilon});
 }
 
 RMSNorm::RMSNorm(Options o)
@@ -60,7 +44,7 @@ RMSNorm::RMSNorm(Options o)
 Tensor RMSNorm::operator()(const Tensor& x) const {
   const Scope here(*this);
   check_size("rms_norm", x, options.size);
-  return normalized(x, weight, options.epsilon);
+  return rms_norm(x, weight, {.epsilon = options.epsilon});
 }
 
 }  // namespace unroll::nn

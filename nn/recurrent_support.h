@@ -9,8 +9,6 @@
 // What the lifter needs and no template decides.
 namespace unroll::nn::detail {
 
-// `then` where the mask is above a half, else `otherwise`: chosen, not multiplied.
-Tensor choose(const Tensor& mask, const Tensor& then, const Tensor& otherwise);
 
 // Which rows of a batch of sequences are valid at which steps.
 class Lengths {

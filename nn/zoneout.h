@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/autograd/ops/choose.h>
 #include <unroll/autograd/ops/dropout.h>
 #include <unroll/nn/wrapper.h>
 
@@ -37,7 +38,7 @@ class Zoneout : public C {
       const double rate = detail::is_h(next, &t) ? options.h_rate : options.c_rate;
       const Tensor& kept = *before.at(i++);
       if (rate == 0 || !is_floating(t.dtype())) return;
-      t = this->is_training() ? detail::choose(dropout_mask(t.shape(), rate, t.dtype()), t, kept)
+      t = this->is_training() ? where(dropout_mask(t.shape(), rate, t.dtype()), t, kept)
                               : detail::between(t, kept, rate);
     });
     return next;
