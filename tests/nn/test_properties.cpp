@@ -1,0 +1,234 @@
+// Two ways to compute the same thing, for every kind of layer: products gathered or one by one,
+// gradients in place or recorded, chunks or the whole, a row alone or among others, no dropout or a
+// rate of 0.
+#include <cmath>
+
+#include <boost/test/unit_test.hpp>
+
+#include "support/numeric.h"
+#include "support/recurrent_layers.h"
+
+namespace unroll::test {
+namespace {
+
+constexpr double rounding = 1e-13;
+
+void check_close(const Tensor& a, const Tensor& b, double relative, const std::string& what) {
+  BOOST_TEST_CONTEXT(what) BOOST_TEST(disagreement(a, b, {.relative = relative}) == "");
+}
+
+template <class Layer>
+void prepare(Layer& layer) {
+  layer.to(f64);
+  randomize(layer, 3);
+}
+
+std::vector<Tensor> leaves_of(const nn::Module& module, const Tensor& x) {
+  std::vector<Tensor> leaves{x};
+  for (const auto& [path, p] : module.parameters()) leaves.push_back(p);
+  return leaves;
+}
+
+// The whole network differentiated in place, as in training, and with every derivative recorded,
+// where no product is gathered and nothing is written in place.
+template <class Layer>
+void check_recorded(const typename Layer::Options& options) {
+  Layer layer(options);
+  prepare(layer);
+  const Tensor input = random_values({6, 3, options.input}, 1);
+  const std::vector<Index> lengths{6, 2, 4};
+  for (const bool uneven : {false, true}) {
+    Tape tape;
+    const auto leaves = leaves_of(layer, tape.watch(input));
+    const auto out = uneven ? layer(leaves[0], {.lengths = lengths}) : layer(leaves[0]);
+    const Tensor loss = weighted_sum(out);
+    const auto recorded = tape.gradient(loss, leaves, {.differentiable = true});
+    const auto in_place = tape.gradient(loss, leaves);
+    for (std::size_t i = 0; i < leaves.size(); ++i)
+      check_close(in_place[i], detach(recorded[i]), rounding, "leaf " + std::to_string(i));
+  }
+}
+
+// A sequence cut at any places, back-propagated as a whole.
+template <class Layer>
+void check_chunks(const typename Layer::Options& options) {
+  Layer layer(options);
+  prepare(layer);
+  const Tensor input = random_values({13, 3, options.input}, 1);
+  const auto judge = [&](const std::vector<Index>& cuts) {
+    Tape tape;
+    const auto leaves = leaves_of(layer, tape.watch(input));
+    typename Layer::Output out;
+    std::vector<Tensor> pieces;
+    for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+      out = layer(slice(leaves[0], {.from = cuts[i], .to = cuts[i + 1]}), {.initial = out.state});
+      pieces.push_back(out.outputs);
+    }
+    out.outputs = concat(pieces, 0);
+    auto all = tape.gradient(weighted_sum(out), leaves);
+    all.push_back(detach(out.outputs));
+    for (const Tensor& s : tensors_of(out.state)) all.push_back(detach(s));
+    return all;
+  };
+  const auto whole = judge({0, 13});
+  for (const auto& cuts :
+       {std::vector<Index>{0, 1, 13}, {0, 6, 7, 13}, {0, 0, 5, 5, 13, 13}, {0, 4, 8, 12, 13}}) {
+    const auto found = judge(cuts);
+    for (std::size_t i = 0; i < whole.size(); ++i)
+      check_close(found[i], whole[i], rounding, "tensor " + std::to_string(i));
+  }
+}
+
+// Gradients too: what a row adds to a gradient does not depend on the others.
+template <class Layer>
+void check_sum_of_rows(const typename Layer::Options& options) {
+  Layer layer(options);
+  prepare(layer);
+  const Index batch = 5;
+  const Tensor input = random_values({4, batch, options.input}, 1);
+  const auto gradients = [&](const Tensor& x, const Tensor& w) {
+    Tape tape;
+    const auto leaves = leaves_of(layer, tape.watch(x));
+    return tape.gradient(sum(layer(leaves[0]).outputs * w), leaves);
+  };
+  const Tensor w = random_values({4, batch, options.hidden}, 8);
+  const auto together = gradients(input, w);
+  std::vector<Tensor> total;
+  for (Index b = 0; b < batch; ++b) {
+    const SliceOptions row{.axis = 1, .from = b, .to = b + 1};
+    const auto mine = gradients(slice(input, row), slice(w, row));
+    check_close(mine[0], slice(together[0], row), rounding, "input of row " + std::to_string(b));
+    for (std::size_t i = 1; i < mine.size(); ++i) {
+      if (b == 0)
+        total.push_back(mine[i]);
+      else
+        total[i - 1] = total[i - 1] + mine[i];
+    }
+  }
+  for (std::size_t i = 0; i < total.size(); ++i)
+    check_close(total[i], together[i + 1], rounding, "parameter " + std::to_string(i));
+}
+
+template <class Layer>
+void check_no_rate(DType dtype) {
+  const Tensor input = random_values({5, 3, 4}, 1, dtype);
+  for (Index layers = 1; layers <= 4; ++layers) {
+    Layer with({.input = 4, .hidden = 5, .layers = layers, .dropout = 0});
+    Layer without({.input = 4, .hidden = 5, .layers = layers});
+    for (Layer* layer : {&with, &without}) {
+      layer->to(dtype);
+      randomize(*layer, 3);
+    }
+    const auto step = [&](const Layer& layer, bool training) {
+      Tape tape({.training = training});
+      const auto leaves = leaves_of(layer, tape.watch(input));
+      const auto out = layer(leaves[0]);
+      auto all = tape.gradient(weighted_sum(out), leaves);
+      all.push_back(detach(out.outputs));
+      return all;
+    };
+    const auto expected = step(without, false);
+    for (const auto& found : {step(with, true), step(with, false), step(without, true)})
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        BOOST_TEST_CONTEXT(layers << " layers, tensor " << i)
+    BOOST_TEST(all_equal(found[i], expected[i]));
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(properties)
+
+// Σ_t h_tᵀ·g_t as the backward pass gathers it, and as T thin products.
+BOOST_AUTO_TEST_CASE(gathered_products_are_thin_products) {
+  for (const DType dtype : {f64, f32}) {
+    for (const Index steps : {1, 2, 7, 33}) {
+      for (const Index batch : {1, 3, 8}) {
+        BOOST_TEST_CONTEXT(name_of(dtype) << ", " << steps << " steps of " << batch) {
+          const Tensor h = random_values({steps, batch, 5}, 1, dtype);
+          const Tensor g = random_values({steps, batch, 7}, 2, dtype);
+          const Tensor gates = random_values({steps, batch, 7}, 3, dtype);
+          Tape tape;
+          const Tensor W = tape.watch(random_values({5, 7}, 4, dtype));
+          std::vector<Tensor> outputs;
+          for (Index t = 0; t < steps; ++t)
+            outputs.push_back(affine(select(h, 0, t), W, select(gates, 0, t)));
+          const Tensor found = tape.gradient(stack(outputs, 0), W, {.upstream = g});
+          Tensor expected = zeros({5, 7}, f64);
+          for (Index t = 0; t < steps; ++t)
+            expected = expected +
+                       matmul(transpose(select(h, 0, t).to(f64), 0, 1), select(g, 0, t).to(f64));
+          const auto ours = values(found);
+          const auto theirs = values(expected);
+          const double allowed =
+              (dtype == f64 ? 1e-15 : 1e-6) * std::sqrt(static_cast<double>(steps * batch));
+          for (std::size_t i = 0; i < ours.size(); ++i)
+            BOOST_TEST(std::abs(ours[i] - theirs[i]) <= allowed, i);
+        }
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(recorded_is_in_place_rnn) {
+  check_recorded<nn::RNN>({.input = 3, .hidden = 4, .layers = 2, .bidirectional = true});
+  check_recorded<nn::RNN>(
+      {.input = 3, .hidden = 4, .biases = 2, .nonlinearity = nn::Nonlinearity::relu});
+}
+BOOST_AUTO_TEST_CASE(recorded_is_in_place_lstm) {
+  check_recorded<nn::LSTM>({.input = 3, .hidden = 4, .layers = 2, .bidirectional = true});
+  check_recorded<nn::LSTM>({.input = 3, .hidden = 4, .biases = 0});
+}
+BOOST_AUTO_TEST_CASE(recorded_is_in_place_gru) {
+  check_recorded<nn::GRU>({.input = 3, .hidden = 4, .layers = 2, .bidirectional = true});
+  check_recorded<nn::GRU>({.input = 3, .hidden = 4, .biases = 2});
+}
+
+BOOST_AUTO_TEST_CASE(chunks_are_the_whole_rnn) {
+  check_chunks<nn::RNN>({.input = 2, .hidden = 4, .layers = 2});
+}
+BOOST_AUTO_TEST_CASE(chunks_are_the_whole_lstm) {
+  check_chunks<nn::LSTM>({.input = 2, .hidden = 4, .layers = 2});
+}
+BOOST_AUTO_TEST_CASE(chunks_are_the_whole_gru) {
+  check_chunks<nn::GRU>({.input = 2, .hidden = 4, .layers = 2, .biases = 2});
+}
+
+BOOST_AUTO_TEST_CASE(gradients_are_sums_over_rows) {
+  check_sum_of_rows<nn::RNN>({.input = 2, .hidden = 4, .layers = 2});
+  check_sum_of_rows<nn::LSTM>({.input = 2, .hidden = 4, .layers = 2});
+  check_sum_of_rows<nn::GRU>({.input = 2, .hidden = 4, .layers = 2});
+}
+
+BOOST_AUTO_TEST_CASE(rows_of_other_layers) {
+  nn::Linear linear({.input = 3, .output = 7});
+  nn::Embedding embedding({.count = 9, .size = 5});
+  linear.to(f64);
+  randomize(linear, 3);
+  for (const Index batch : {2, 4, 7, 8, 17}) {
+    const Tensor x = random_values({batch, 3}, 1);
+    const Tensor y = linear(x);
+    std::vector<Index> ids;
+    for (Index b = 0; b < batch; ++b) ids.push_back(b * 5 % 9);
+    const Tensor looked_up = embedding(from(std::span<const Index>(ids), {batch}));
+    for (Index b = 0; b < batch; ++b) {
+      check_close(linear(slice(x, {.from = b, .to = b + 1})), slice(y, {.from = b, .to = b + 1}),
+                  rounding, "linear");
+      const Index id = ids[static_cast<std::size_t>(b)];
+      BOOST_TEST(all_equal(embedding(from(std::span<const Index>(&id, 1), {1})),
+                           contiguous(slice(looked_up, {.from = b, .to = b + 1}))));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_rate_of_zero_changes_no_bit) {
+  for (const DType dtype : {f64, f32}) {
+    check_no_rate<nn::RNN>(dtype);
+    check_no_rate<nn::LSTM>(dtype);
+    check_no_rate<nn::GRU>(dtype);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace unroll::test
