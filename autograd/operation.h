@@ -39,6 +39,7 @@ struct Check {
   std::vector<CheckCase> cases = {};
   bool elementwise = false;  // any shapes that broadcast will do: the check makes its own
   bool second_order = true;
+  bool trusts_caller = false;  // wrong operands go unnoticed; for what only derivative rules call
 };
 
 // How the gradient of an operation's output reaches its inputs.

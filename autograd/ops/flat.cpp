@@ -20,9 +20,11 @@ const RegisteredOperation gather_flat_op{
          },
      .check =
          [] {
-           return Check{.cases = {flat_case({3, 4}, [](const Tensor& x) {
-                          return gather_flat(x, tensor({5, 0, 5}));
-                        })}};
+           return Check{.cases = {flat_case({3, 4},
+                                            [](const Tensor& x) {
+                                              return gather_flat(x, tensor({5, 0, 5}));
+                                            })},
+                        .trusts_caller = true};
          },
      .formula = "x at positions"}};
 const RegisteredOperation scatter_flat_op{
@@ -33,9 +35,11 @@ const RegisteredOperation scatter_flat_op{
          },
      .check =
          [] {
-           return Check{.cases = {flat_case({3}, [](const Tensor& x) {
-                          return scatter_flat(x, tensor({5, 0, 5}), {2, 4});
-                        })}};
+           return Check{.cases = {flat_case({3},
+                                            [](const Tensor& x) {
+                                              return scatter_flat(x, tensor({5, 0, 5}), {2, 4});
+                                            })},
+                        .trusts_caller = true};
          },
      .formula = "zeros with x added at positions"}};
 

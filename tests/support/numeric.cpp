@@ -27,32 +27,108 @@ Tensor with_element(const Tensor& x, Index at, double value) {
   return from(std::span<const double>(all), x.shape());
 }
 
+namespace {
+
+// A function of one element of a point, whose copy it moves.
+class Probe {
+ public:
+  Probe(const Function& f, std::span<const Tensor> inputs, std::size_t which)
+      : f_(f), point_(inputs.begin(), inputs.end()), at_rest_(values(inputs[which])) {
+    point_[which] = from(std::span<const double>(at_rest_), inputs[which].shape());
+    moved_ = detail::data<double>(point_[which]);
+  }
+  std::size_t size() const { return at_rest_.size(); }
+  // Estimates of a derivative, by `slope(above, below, distance)`.
+  template <class Slope>
+  void extrapolate(std::size_t i, double h, const Slope& slope) {
+    for (const double step : {h, h / 2, h / 4}) {
+      const double up = at_rest_[i] + step;
+      const double down = at_rest_[i] - step;
+      moved_[i] = up;
+      const Tensor above = f_(point_);
+      const auto of_above = values(above);
+      moved_[i] = down;
+      slope(of_above, values(f_(point_)), up - down);
+    }
+    moved_[i] = at_rest_[i];
+  }
+
+ private:
+  const Function& f_;
+  std::vector<Tensor> point_;
+  std::vector<double> at_rest_;
+  double* moved_ = nullptr;
+};
+
+struct Extrapolated {
+  double value, error;
+};
+Extrapolated extrapolated(double d1, double d2, double d4) {
+  const double e1 = (4 * d2 - d1) / 3;
+  const double e2 = (4 * d4 - d2) / 3;
+  const double value = (16 * e2 - e1) / 15;
+  return {value, std::abs(value - e2)};
+}
+
+}  // namespace
+
 NumericGradient numeric_gradient(const Function& f, std::span<const Tensor> inputs,
                                  std::size_t which, const Tensor& w, double h) {
-  std::vector<Tensor> point(inputs.begin(), inputs.end());
-  const Tensor x = contiguous(detach(inputs[which]));
-  const auto at_rest = values(x);
-  std::vector<double> gradient(at_rest.size());
+  Probe probe(f, inputs, which);
+  const auto weights = values(w);
+  std::vector<double> gradient(probe.size());
   NumericGradient result;
+  const auto total = [&](const std::vector<double>& y) {
+    long double sum = 0;
+    for (std::size_t k = 0; k < y.size(); ++k)
+      sum += static_cast<long double>(y[k]) * static_cast<long double>(weights[k]);
+    return static_cast<double>(sum);
+  };
   for (std::size_t i = 0; i < gradient.size(); ++i) {
-    const auto slope = [&](double step) {
-      const double up = at_rest[i] + step;
-      const double down = at_rest[i] - step;
-      point[which] = with_element(x, static_cast<Index>(i), up);
-      const double above = weighted(f(point), w);
-      point[which] = with_element(x, static_cast<Index>(i), down);
-      return (above - weighted(f(point), w)) / (up - down);
-    };
-    const double d1 = slope(h);
-    const double d2 = slope(h / 2);
-    const double d4 = slope(h / 4);
-    const double e1 = (4 * d2 - d1) / 3;
-    const double e2 = (4 * d4 - d2) / 3;
-    gradient[i] = (16 * e2 - e1) / 15;
-    result.error = std::max(result.error, std::abs(gradient[i] - e2));
+    std::vector<double> d;
+    probe.extrapolate(i, h, [&](const auto& above, const auto& below, double distance) {
+      d.push_back((total(above) - total(below)) / distance);
+    });
+    const Extrapolated e = extrapolated(d[0], d[1], d[2]);
+    gradient[i] = e.value;
+    result.error = std::max(result.error, e.error);
   }
-  result.gradient = from(std::span<const double>(gradient), x.shape());
+  result.gradient = from(std::span<const double>(gradient), inputs[which].shape());
   return result;
+}
+
+Jacobian numeric_jacobian(const Function& f, std::span<const Tensor> inputs, std::size_t which,
+                          double h) {
+  Probe probe(f, inputs, which);
+  Jacobian jacobian{.outputs = f(inputs).size(), .inputs = static_cast<Index>(probe.size())};
+  jacobian.entries.resize(static_cast<std::size_t>(jacobian.outputs * jacobian.inputs));
+  for (std::size_t i = 0; i < probe.size(); ++i) {
+    std::vector<std::vector<double>> d;
+    probe.extrapolate(i, h, [&](const auto& above, const auto& below, double distance) {
+      d.emplace_back(above.size());
+      for (std::size_t k = 0; k < above.size(); ++k) d.back()[k] = (above[k] - below[k]) / distance;
+    });
+    for (Index k = 0; k < jacobian.outputs; ++k) {
+      const auto at = static_cast<std::size_t>(k);
+      const Extrapolated e = extrapolated(d[0][at], d[1][at], d[2][at]);
+      jacobian.at(k, static_cast<Index>(i)) = e.value;
+      jacobian.error = std::max(jacobian.error, e.error);
+    }
+  }
+  return jacobian;
+}
+
+Tensor weighted_rows(const Jacobian& jacobian, const Tensor& w, const Shape& shape) {
+  const auto weights = values(w);
+  std::vector<double> all(static_cast<std::size_t>(jacobian.inputs));
+  for (Index j = 0; j < jacobian.inputs; ++j) {
+    long double total = 0;
+    for (Index k = 0; k < jacobian.outputs; ++k)
+      total += static_cast<long double>(weights[static_cast<std::size_t>(k)]) *
+               static_cast<long double>(jacobian.at(k, j));
+    all[static_cast<std::size_t>(j)] = static_cast<double>(total);
+  }
+  return from(std::span<const double>(all), shape);
 }
 
 std::string disagreement(const Tensor& a, const Tensor& b, const Agreement& agreement) {

@@ -24,6 +24,21 @@ struct NumericGradient {
 NumericGradient numeric_gradient(const Function& f, std::span<const Tensor> inputs,
                                  std::size_t which, const Tensor& w, double h = 0.02);
 
+// d f_k / d inputs[which]_j for every k and j, by the same differences. `error` as above, beside
+// the largest entry.
+struct Jacobian {
+  Index outputs = 0, inputs = 0;
+  std::vector<double> entries = {};  // [outputs, inputs]
+  double error = 0;
+
+  double& at(Index k, Index j) { return entries[static_cast<std::size_t>(k * inputs + j)]; }
+  double at(Index k, Index j) const { return entries[static_cast<std::size_t>(k * inputs + j)]; }
+};
+Jacobian numeric_jacobian(const Function& f, std::span<const Tensor> inputs, std::size_t which,
+                          double h = 0.02);
+// Σ_k w_k · J_kj, in the shape given.
+Tensor weighted_rows(const Jacobian& jacobian, const Tensor& w, const Shape& shape);
+
 // |a - b| <= relative · max(|a|, |b|, a hundredth of the largest of all, 1e-4 of `scale`): a
 // component that cancels is judged beside its neighbours. Empty where it holds, else what is wrong.
 struct Agreement {

@@ -30,8 +30,9 @@ Tensor spaced(const CheckInput& input, Index count, Rng& rng) {
 }  // namespace
 
 std::string name_of(Layout layout) {
-  constexpr std::array names{"dense", "computed", "transposed",  "stepped", "columns",
-                             "rows",  "picked",   "picked last", "reshaped"};
+  constexpr std::array names{"dense",    "computed",      "transposed",      "stepped",
+                             "columns",  "rows",          "picked",          "picked last",
+                             "reshaped", "repeated rows", "repeated columns"};
   return names[static_cast<std::size_t>(layout)];
 }
 
@@ -73,6 +74,14 @@ Laid lay_out(const Tensor& x, Layout layout) {
     case Layout::reshaped:
       return {.base = reshape(x, {x.size()}),
               .unwrap = [shape = x.shape()](const Tensor& b) { return reshape(b, shape); }};
+    case Layout::repeated_rows:
+    case Layout::repeated_columns: {
+      const Index axis = layout == Layout::repeated_rows ? 0 : x.rank() - 1;
+      if (!has_axes || x.size(axis) < 2 || (layout == Layout::repeated_columns && axis == 0))
+        return {};
+      return {.base = contiguous(slice(x, {.axis = axis, .to = 1})),
+              .unwrap = [shape = x.shape()](const Tensor& b) { return expand(b, shape); }};
+    }
   }
   return {};
 }

@@ -19,11 +19,14 @@ enum class Layout {
   rows,
   picked,
   picked_last,
-  reshaped
+  reshaped,
+  repeated_rows,  // zero strides
+  repeated_columns
 };
-inline constexpr std::array all_layouts{Layout::dense,   Layout::computed,    Layout::transposed,
-                                        Layout::stepped, Layout::columns,     Layout::rows,
-                                        Layout::picked,  Layout::picked_last, Layout::reshaped};
+inline constexpr std::array all_layouts{
+    Layout::dense,    Layout::computed,      Layout::transposed,      Layout::stepped,
+    Layout::columns,  Layout::rows,          Layout::picked,          Layout::picked_last,
+    Layout::reshaped, Layout::repeated_rows, Layout::repeated_columns};
 std::string name_of(Layout layout);
 
 using Unwrap = std::function<Tensor(const Tensor&)>;

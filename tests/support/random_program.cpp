@@ -1,9 +1,11 @@
 #include "support/random_program.h"
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 
 #include "support/numeric.h"
+#include "support/operand_layouts.h"
 
 namespace unroll::test {
 namespace {
@@ -14,6 +16,58 @@ constexpr auto gate_cell = [](auto a, auto b, auto c) {
   auto next = sigmoid(a) * c + tanh(b) * 0.5;
   return std::tuple{next, tanh(next) * b};
 };
+
+struct RegisteredCheck {
+  const char* name;
+  Check check;
+};
+// Of every registered operation that can be differentiated twice.
+const std::vector<RegisteredCheck>& registered_checks() {
+  static const std::vector<RegisteredCheck> all = [] {
+    std::vector<RegisteredCheck> found;
+    for (const Operation* operation : registered_operations()) {
+      if (operation->check == nullptr) continue;
+      Check check = operation->check();
+      if (check.second_order && !check.cases.empty())
+        found.push_back({operation->name, std::move(check)});
+    }
+    return found;
+  }();
+  return all;
+}
+
+// The widest stretch of what an operand may be that has no kink.
+std::pair<double, double> smooth_range(const CheckInput& input) {
+  constexpr double margin = 0.1;
+  std::vector<double> ends{input.low};
+  for (const double kink : input.avoid)
+    if (kink > input.low && kink < input.high) ends.push_back(kink);
+  ends.push_back(input.high);
+  std::sort(ends.begin(), ends.end());
+  std::size_t widest = 0;
+  for (std::size_t k = 1; k + 1 < ends.size(); ++k)
+    if (ends[k + 1] - ends[k] > ends[widest + 1] - ends[widest]) widest = k;
+  return {ends[widest] + (widest == 0 ? 0 : margin),
+          ends[widest + 1] - (widest + 2 == ends.size() ? 0 : margin)};
+}
+
+// An operand of the shape given, smoothly made of x, where the check row wants it.
+Tensor operand(const CheckInput& input, const Shape& shape, const Tensor& constant, Tensor x) {
+  if (input.ids > 0) return constant;
+  if (x.shape() != shape) {
+    if (x.rank() != 1) x = reshape(x, {x.size()});
+    if (x.size() != shape.size()) x = slice(x, {.to = shape.size()});
+    x = reshape(x, shape);
+  }
+  if (input.spaced) {
+    const double gap =
+        (input.high - input.low) / static_cast<double>(std::max<Index>(1, shape.size()));
+    return constant + tanh(x) * (0.2 * gap);
+  }
+  const auto [low, high] = smooth_range(input);
+  if (low <= -2 && high >= 2) return x;  // as values of a program are
+  return tanh(x) * (0.49 * (high - low)) + 0.5 * (low + high);
+}
 
 std::vector<Tensor> execute(const Instruction& i, const std::vector<Tensor>& v) {
   const auto in = [&](std::size_t k) -> const Tensor& { return v[i.operands[k]]; };
@@ -69,30 +123,37 @@ std::vector<Tensor> execute(const Instruction& i, const std::vector<Tensor>& v) 
       return {softmax(in(0), i.axis)};
     case Kind::cross_entropy:
       return {cross_entropy(in(0), i.ids, {.ignore_index = 1, .reduction = Reduction::none})};
+    case Kind::registered:
+      break;
   }
-  return {};
+  std::vector<Tensor> operands;
+  for (std::size_t k = 0; k < i.operands.size(); ++k)
+    operands.push_back(operand(i.check_case->inputs[k], i.shapes[k], i.constants[k], in(k)));
+  return {i.check_case->call(operands)};
 }
 
-constexpr std::array kind_names{
-    "select", "slice",      "transpose", "reshape", "split", "expand",  "contiguous",   "stack",
-    "concat", "tanh",       "add",       "sub",     "mul",   "scale",   "gate",         "matmul",
-    "affine", "affine_sum", "embedding", "sum",     "mean",  "softmax", "cross_entropy"};
+constexpr std::array kind_names{"select", "slice",      "transpose",     "reshape",   "split",
+                                "expand", "contiguous", "stack",         "concat",    "tanh",
+                                "add",    "sub",        "mul",           "scale",     "gate",
+                                "matmul", "affine",     "affine_sum",    "embedding", "sum",
+                                "mean",   "softmax",    "cross_entropy", "registered"};
 
 // How often each kind is tried.
-constexpr std::array<std::pair<Kind, int>, 23> odds{{
+constexpr std::array<std::pair<Kind, int>, 24> odds{{
     {Kind::select, 6}, {Kind::slice, 9},       {Kind::transpose, 5},     {Kind::reshape, 4},
     {Kind::split, 5},  {Kind::expand, 1},      {Kind::contiguous, 1},    {Kind::stack, 4},
     {Kind::concat, 4}, {Kind::tanh, 3},        {Kind::add, 4},           {Kind::sub, 2},
     {Kind::mul, 5},    {Kind::scale, 3},       {Kind::gate, 5},          {Kind::matmul, 6},
     {Kind::affine, 2}, {Kind::affine_sum, 12}, {Kind::embedding, 3},     {Kind::sum, 1},
-    {Kind::mean, 1},   {Kind::softmax, 1},     {Kind::cross_entropy, 1},
+    {Kind::mean, 1},   {Kind::softmax, 1},     {Kind::cross_entropy, 1}, {Kind::registered, 25},
 }};
 
 bool makes_view(Kind kind) { return kind <= Kind::split; }
 
 double largest(const Tensor& x) {
   double most = 0;
-  for (const double value : values(x)) most = std::max(most, std::abs(value));
+  for (const double value : values(x))
+    if (!(std::abs(value) <= most)) most = std::abs(value);  // NaN stays
   return most;
 }
 
@@ -292,10 +353,32 @@ bool RandomProgram::draw_product(Instruction& i) {
   return true;
 }
 
+bool RandomProgram::draw_registered(Instruction& i) {
+  const auto& all = registered_checks();
+  const auto& [name, check] = all[static_cast<std::size_t>(rng_.below(std::ssize(all)))];
+  i.check_case = &check.cases[static_cast<std::size_t>(rng_.below(std::ssize(check.cases)))];
+  i.name = name;
+  Shape common;
+  for (const CheckInput& input : i.check_case->inputs) {
+    const std::size_t x = any_value();
+    Shape shape = check.elementwise ? shapes_[x] : input.shape;
+    Shape wider;
+    if (check.elementwise && !broadcast(common, shape, wider)) shape = common;
+    if (shapes_[x].size() < shape.size()) return false;
+    if (check.elementwise && broadcast(common, shape, wider)) common = wider;
+    i.operands.push_back(x);
+    i.shapes.push_back(shape);
+    i.constants.push_back(input.ids > 0 || input.spaced ? draw(input, shape, rng_) : Tensor{});
+  }
+  return common.size() <= 60;
+}
+
 bool RandomProgram::append(Kind kind) {
   Instruction i{.kind = kind};
   bool drawn = false;
-  if (kind <= Kind::contiguous)
+  if (kind == Kind::registered)
+    drawn = draw_registered(i);
+  else if (kind <= Kind::contiguous)
     drawn = draw_view(i);
   else if (kind <= Kind::concat)
     drawn = draw_join(i);
@@ -306,7 +389,9 @@ bool RandomProgram::append(Kind kind) {
   if (!drawn) return false;
   const std::vector<Tensor> made = execute(i, values_);
   for (const Tensor& x : made)
-    if (x.size() == 0 || x.size() > 60 || x.rank() > 4) return false;
+    if (x.size() == 0 || x.size() > 60 || x.rank() > 4 || x.dtype() != f64 ||
+        !std::isfinite(largest(x)))
+      return false;
   accept(i);
   return true;
 }
@@ -349,13 +434,21 @@ Tensor RandomProgram::loss(std::span<const Tensor> all) const {
   return total;
 }
 
+std::vector<std::string> RandomProgram::registered() const {
+  std::vector<std::string> names;
+  for (const Instruction& i : instructions_)
+    if (i.check_case != nullptr) names.emplace_back(i.name);
+  return names;
+}
+
 std::string RandomProgram::text() const {
   std::ostringstream out;
   std::size_t value = 0;
   for (; value < leaves_.size(); ++value)
     out << "v" << value << " = leaf " << shapes_[value] << "\n";
   for (const Instruction& i : instructions_) {
-    out << "v" << value << " = " << kind_names[static_cast<std::size_t>(i.kind)] << "(";
+    out << "v" << value << " = " << kind_names[static_cast<std::size_t>(i.kind)] << " " << i.name
+        << "(";
     for (const std::size_t k : i.operands) out << "v" << k << " ";
     out << "axis=" << i.axis << " from=" << i.from << " to=" << i.to << " step=" << i.step << ") "
         << shapes_[value] << "\n";

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <unroll/autograd/autograd.h>
+#include <unroll/autograd/operation.h>
 
 #include <map>
 #include <string>
 #include <vector>
 
-// Programs of tensor operations drawn at random, with what is dangerous for a gradient pass: views
+// Programs of tensor operations drawn at random: a case of any registered operation, whose operands
+// are brought to where its check row wants them, and what is dangerous for a gradient pass: views
 // of views, overlapping slices, addends that share a gradient, weights that are used often or are
 // views themselves, tables that are also used densely.
 namespace unroll::test {
@@ -36,6 +38,7 @@ struct Instruction {
     mean,
     softmax,
     cross_entropy,
+    registered,
   };
   Kind kind = Kind::tanh;
   std::vector<std::size_t> operands = {};  // indices of values
@@ -43,6 +46,10 @@ struct Instruction {
   Index from = 0, to = 0, step = 1;
   Shape shape = {};
   Tensor ids = {};
+  const CheckCase* check_case = nullptr;  // of a registered operation
+  const char* name = "";
+  std::vector<Shape> shapes = {};      // of its operands
+  std::vector<Tensor> constants = {};  // ids, or what a spaced operand is made of; else undefined
 };
 
 // Values are numbered: first the leaves, then the results of the instructions.
@@ -62,6 +69,8 @@ class RandomProgram {
   Tensor loss(std::span<const Tensor> values) const;
 
   std::string text() const;
+  // Names of the registered operations that are called.
+  std::vector<std::string> registered() const;
 
  private:
   void draw_leaves();
@@ -75,6 +84,7 @@ class RandomProgram {
   bool draw_join(Instruction& i);
   bool draw_elementwise(Instruction& i);
   bool draw_product(Instruction& i);
+  bool draw_registered(Instruction& i);
 
   Rng rng_;
   std::vector<Tensor> leaves_;
