@@ -24,8 +24,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TIMEOUT = 300  # s for one suite; a mistake that makes it endless is noticed
 
 # Tests of the quick stage and what they share. They notice nearly everything and build in seconds.
-QUICK_TESTS = ["test_recurrent_torch.cpp", "test_recurrent_lengths.cpp", "test_historic_mistakes.cpp"]
-QUICK_SUPPORT = ["fixture_file", "leaves", "numeric", "recurrent_fixture", "recurrent_layers", "plain_recurrent", "error_text"]
+QUICK_TESTS = ["test_recurrent_torch.cpp", "test_recurrent_lengths.cpp"]
+QUICK_SUPPORT = ["fixture_file", "leaves", "numeric", "recurrent_fixture"]
 # Tests of nn that know nothing of cells.
 FULL_WITHOUT = ["test_text.cpp", "test_safetensors.cpp", "test_safetensors_damage.cpp", "test_save.cpp", "test_sample.cpp"]
 

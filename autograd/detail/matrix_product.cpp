@@ -1,3 +1,4 @@
+#include <unroll/autograd/detail/flush_denormals.h>
 #include <unroll/autograd/detail/matrix_product.h>
 #include <unroll/autograd/detail/strided.h>
 #include <unroll/autograd/parallel.h>
@@ -86,6 +87,7 @@ void multiply_f32(const Matrix& a, const Matrix& b, bool accumulate, const Matri
 
 void multiply_block(DType dtype, const Matrix& a, const Matrix& b, bool accumulate,
                     const Matrix& c) {
+  const FlushDenormals flush;  // a state that has decayed would take many times as long
   if (dtype == f32)
     multiply_f32(a, b, accumulate, c);
   else

@@ -1,6 +1,7 @@
 // Two ways to compute the same thing, for every kind of layer: products gathered or one by one,
 // gradients in place or recorded, chunks or the whole, a row alone or among others, no dropout or a
 // rate of 0.
+#include <algorithm>
 #include <cmath>
 
 #include <boost/test/unit_test.hpp>
@@ -138,6 +139,22 @@ void check_no_rate(DType dtype) {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(properties)
+
+// Each gate has weights as wide as if it were alone: xavier's bound is that of one block.
+BOOST_AUTO_TEST_CASE(input_weights_are_drawn_gate_by_gate) {
+  const auto judge = [](const nn::Parameter& Wx, Index input, Index hidden) {
+    const double bound = std::sqrt(6.0 / static_cast<double>(input + hidden));
+    double largest = 0;
+    for (const double w : values(Wx)) largest = std::max(largest, std::abs(w));
+    BOOST_TEST(largest <= bound * (1 + 1e-6));
+    BOOST_TEST(largest > 0.98 * bound);
+  };
+  seed(4);
+  const nn::LSTM lstm({.input = 20, .hidden = 30});
+  judge(lstm.cell(0).Wx, 20, 30);
+  const nn::GRU gru({.input = 20, .hidden = 30});
+  judge(gru.cell(0).Wx, 20, 30);
+}
 
 // Σ_t h_tᵀ·g_t as the backward pass gathers it, and as T thin products.
 BOOST_AUTO_TEST_CASE(gathered_products_are_thin_products) {
