@@ -36,6 +36,12 @@ struct Jacobian {
 };
 Jacobian numeric_jacobian(const Function& f, std::span<const Tensor> inputs, std::size_t which,
                           double h = 0.02);
+// With the step, of a few down to a fiftieth, that is trusted most: for functions that are steep
+// where they were drawn.
+NumericGradient numeric_gradient_anywhere(const Function& f, std::span<const Tensor> inputs,
+                                          std::size_t which, const Tensor& w);
+Jacobian numeric_jacobian_anywhere(const Function& f, std::span<const Tensor> inputs,
+                                   std::size_t which);
 // Σ_k w_k · J_kj, in the shape given.
 Tensor weighted_rows(const Jacobian& jacobian, const Tensor& w, const Shape& shape);
 

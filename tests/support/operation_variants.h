@@ -23,6 +23,7 @@ struct Variant {
   unsigned constants = 0;  // bit i: leaf i is not watched
   bool gaps = false;       // leaves and upstream gradient without dense storage
   bool alone = true;       // one call of the operation, of views at most: no other rounding
+  double scale = 1;        // where terms of the gradients may cancel: how large they are
 };
 bool is_watched(const Variant& v, std::size_t leaf);
 
