@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ TIMEOUT = 300  # s for one suite; a mistake that makes it endless is noticed
 # Tests of the quick stage and what they share. They notice nearly everything and build in seconds.
 QUICK_TESTS = ["test_recurrent_torch.cpp", "test_recurrent_lengths.cpp"]
 QUICK_SUPPORT = ["fixture_file", "leaves", "numeric", "recurrent_fixture"]
+# Headers of templates that tests alone instantiate: the quick stage compiles its tests anew, one by one, and nothing else.
+TEMPLATES = ["nn/recurrent.h", "nn/cell.h"]
 # Tests of nn that know nothing of cells.
 FULL_WITHOUT = ["test_text.cpp", "test_safetensors.cpp", "test_safetensors_damage.cpp", "test_save.cpp", "test_sample.cpp"]
 
@@ -212,8 +215,10 @@ class Stage:
         self.name, self.jobs = name, jobs
         self.src, self.build = folder / name / "src", folder / name / "build"
         self.changed = None
+        self.ready = False
 
     def set_up(self):
+        self.ready = True
         skip = shutil.ignore_patterns("build*", ".git", "__pycache__", "results")
         fresh = self.src.with_name("fresh")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -233,8 +238,10 @@ class Stage:
         ok, text = self.make()
         if not ok:
             sys.exit(f"the {self.name} stage does not build without a mistake:\n{text}")
-        self.suites = self.list_suites()
         failed = self.first_failure()
+        for test in QUICK_TESTS if self.name == "quick" else []:
+            ok, text = self.make_with_templates(test)
+            failed = failed or (None if ok else text) or self.first_failure()
         if failed:
             sys.exit(f"the {self.name} stage fails without a mistake: {failed}")
 
@@ -267,6 +274,23 @@ class Stage:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return done.returncode == 0, done.stdout[-3000:]
 
+    def make_with_templates(self, test):
+        """One test compiled against a changed header, without the precompiled one, and linked to what there is."""
+        commands = subprocess.run(["ninja", "-C", self.build, "-t", "commands", "test_nn"], check=True,
+                                  stdout=subprocess.PIPE, text=True).stdout.splitlines()
+        compile_it = next(c for c in commands if c.endswith(f"/tests/nn/{test}"))
+        compile_it = re.sub(r"-Winvalid-pch|-include \S+cmake_pch\.hxx", "", compile_it).replace(" -O1 ", " -O0 ")
+        link = next(c for c in commands if "-o tests/test_nn " in c)
+        for other in QUICK_TESTS:  # they hold the templates as they were
+            if other != test:
+                link = re.sub(rf"\S*/{other}\.o", "", link)
+        for command in (compile_it, link):
+            done = subprocess.run(command, shell=True, cwd=self.build, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if done.returncode != 0:
+                return False, done.stdout[-3000:]
+        return True, ""
+
     def program(self):
         return self.build / "tests" / "test_nn"
 
@@ -277,7 +301,7 @@ class Stage:
         return first + [n for n in names if n not in first]
 
     def first_failure(self):
-        for suite in self.suites:
+        for suite in self.list_suites():
             try:
                 done = subprocess.run([self.program(), f"--run_test={suite}", "--color_output=no"], timeout=TIMEOUT,
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -293,13 +317,17 @@ class Stage:
 
 def judge(stages, file, text):
     for stage in stages:
+        if not stage.ready:
+            stage.set_up()
         stage.put(file, text)
-        ok, output = stage.make()
-        if not ok:
-            return {"result": "does not build", "output": output}
-        failure = stage.first_failure()
-        if failure:
-            return {"result": "killed", "by": failure, "stage": stage.name}
+        one_by_one = stage.name == "quick" and file in TEMPLATES
+        for step in [lambda t=t: stage.make_with_templates(t) for t in QUICK_TESTS] if one_by_one else [stage.make]:
+            ok, output = step()
+            if not ok:
+                return {"result": "does not build", "output": output}
+            failure = stage.first_failure()
+            if failure:
+                return {"result": "killed", "by": failure, "stage": stage.name}
     return {"result": "survived"}
 
 
@@ -350,8 +378,6 @@ def main():
         else:
             if stages is None:
                 stages = [Stage(options.work.resolve(), name, options.jobs) for name in ("quick", "full")]
-                for stage in stages:
-                    stage.set_up()
             started = time.monotonic()
             record |= judge(stages, file, text)
             record["seconds"] = round(time.monotonic() - started, 1)
@@ -359,7 +385,8 @@ def main():
         print(f"{record['result']:15} {file}: {what}" + (f"  [{record['by']}]" if "by" in record else ""), flush=True)
         store.write_text(json.dumps(list(done.values()), indent=1, ensure_ascii=False))
     for stage in stages or []:
-        stage.restore()
+        if stage.ready:
+            stage.restore()
 
     results = [done[key] for key in (f"{m[0]}: {m[1]} -> {m[2]}" for m in wanted) if key in done]
     print("\n" + table(results))

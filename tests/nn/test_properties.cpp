@@ -3,6 +3,8 @@
 // rate of 0.
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <memory>
 
 #include <boost/test/unit_test.hpp>
 
@@ -215,6 +217,32 @@ BOOST_AUTO_TEST_CASE(gradients_are_sums_over_rows) {
   check_sum_of_rows<nn::RNN>({.input = 2, .hidden = 4, .layers = 2});
   check_sum_of_rows<nn::LSTM>({.input = 2, .hidden = 4, .layers = 2});
   check_sum_of_rows<nn::GRU>({.input = 2, .hidden = 4, .layers = 2});
+}
+
+// Chosen, not mixed: what a step would make of the infinity is not looked at.
+BOOST_AUTO_TEST_CASE(an_ended_row_keeps_even_infinity) {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const auto judge = [](auto layer, const auto& initial) {
+    layer->to(f64);
+    randomize(*layer, 3);
+    const std::vector<Index> lengths{0, 3};
+    const auto out =
+        (*layer)(random_values({4, 2, 3}, 1), {.initial = initial, .lengths = lengths});
+    const auto before = tensors_of(initial);
+    const auto after = tensors_of(out.state);
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      BOOST_TEST(
+          all_equal(contiguous(select(after[i], 0, 0)), contiguous(select(before[i], 0, 0))));
+      for (const double v : values(select(after[i], 0, 1))) BOOST_TEST(std::isfinite(v));
+    }
+  };
+  const Tensor h = tensor({{inf, -inf}, {0.5, 0.25}}, f64);
+  judge(std::make_unique<nn::RNN>(nn::RNN::Options{.input = 3, .hidden = 2}),
+        nn::RNN::State{.forward = {{.h = h}}});
+  judge(std::make_unique<nn::GRU>(nn::GRU::Options{.input = 3, .hidden = 2}),
+        nn::GRU::State{.forward = {{.h = h}}});
+  judge(std::make_unique<nn::LSTM>(nn::LSTM::Options{.input = 3, .hidden = 2}),
+        nn::LSTM::State{.forward = {{.h = h, .c = h}}});
 }
 
 BOOST_AUTO_TEST_CASE(rows_of_other_layers) {

@@ -50,7 +50,7 @@ void add_layouts(const CheckCase& c, Rng& rng, std::vector<Variant>& all) {
                            return call(operands);
                          },
                      .alone = !repeated,
-                     .scale = repeated ? 1000.0 : 1.0});
+                     .scale = repeated ? 1e4 : 1.0});
       if (only < arity) continue;
       all.push_back(all.back());
       all.back().name += ", gaps";
@@ -135,13 +135,13 @@ void add_sizes(const CheckCase& c, Rng& rng, std::vector<Variant>& all) {
                    .leaves = leaves,
                    .f = made.call,
                    .alone = ample,
-                   .scale = ample ? 1.0 : 1000.0});
+                   .scale = ample ? 1.0 : 1e4});
     all.push_back({.name = made.name + ", gaps",
                    .leaves = leaves,
                    .f = made.call,
                    .gaps = true,
                    .alone = ample,
-                   .scale = ample ? 1.0 : 1000.0});
+                   .scale = ample ? 1.0 : 1e4});
   }
 }
 

@@ -17,58 +17,6 @@ constexpr auto gate_cell = [](auto a, auto b, auto c) {
   return std::tuple{next, tanh(next) * b};
 };
 
-struct RegisteredCheck {
-  const char* name;
-  Check check;
-};
-// Of every registered operation that can be differentiated twice.
-const std::vector<RegisteredCheck>& registered_checks() {
-  static const std::vector<RegisteredCheck> all = [] {
-    std::vector<RegisteredCheck> found;
-    for (const Operation* operation : registered_operations()) {
-      if (operation->check == nullptr) continue;
-      Check check = operation->check();
-      if (check.second_order && !check.cases.empty())
-        found.push_back({operation->name, std::move(check)});
-    }
-    return found;
-  }();
-  return all;
-}
-
-// The widest stretch of what an operand may be that has no kink.
-std::pair<double, double> smooth_range(const CheckInput& input) {
-  constexpr double margin = 0.1;
-  std::vector<double> ends{input.low};
-  for (const double kink : input.avoid)
-    if (kink > input.low && kink < input.high) ends.push_back(kink);
-  ends.push_back(input.high);
-  std::sort(ends.begin(), ends.end());
-  std::size_t widest = 0;
-  for (std::size_t k = 1; k + 1 < ends.size(); ++k)
-    if (ends[k + 1] - ends[k] > ends[widest + 1] - ends[widest]) widest = k;
-  return {ends[widest] + (widest == 0 ? 0 : margin),
-          ends[widest + 1] - (widest + 2 == ends.size() ? 0 : margin)};
-}
-
-// An operand of the shape given, smoothly made of x, where the check row wants it.
-Tensor operand(const CheckInput& input, const Shape& shape, const Tensor& constant, Tensor x) {
-  if (input.ids > 0) return constant;
-  if (x.shape() != shape) {
-    if (x.rank() != 1) x = reshape(x, {x.size()});
-    if (x.size() != shape.size()) x = slice(x, {.to = shape.size()});
-    x = reshape(x, shape);
-  }
-  if (input.spaced) {
-    const double gap =
-        (input.high - input.low) / static_cast<double>(std::max<Index>(1, shape.size()));
-    return constant + tanh(x) * (0.2 * gap);
-  }
-  const auto [low, high] = smooth_range(input);
-  if (low <= -2 && high >= 2) return x;  // as values of a program are
-  return tanh(x) * (0.49 * (high - low)) + 0.5 * (low + high);
-}
-
 std::vector<Tensor> execute(const Instruction& i, const std::vector<Tensor>& v) {
   const auto in = [&](std::size_t k) -> const Tensor& { return v[i.operands[k]]; };
   switch (i.kind) {
@@ -127,9 +75,8 @@ std::vector<Tensor> execute(const Instruction& i, const std::vector<Tensor>& v) 
       break;
   }
   std::vector<Tensor> operands;
-  for (std::size_t k = 0; k < i.operands.size(); ++k)
-    operands.push_back(operand(i.check_case->inputs[k], i.shapes[k], i.constants[k], in(k)));
-  return {i.check_case->call(operands)};
+  for (const std::size_t k : i.operands) operands.push_back(v[k]);
+  return {i.call(operands)};
 }
 
 constexpr std::array kind_names{"select", "slice",      "transpose",     "reshape",   "split",
@@ -356,10 +303,10 @@ bool RandomProgram::draw_product(Instruction& i) {
 bool RandomProgram::draw_registered(Instruction& i) {
   const auto& all = registered_checks();
   const auto& [name, check] = all[static_cast<std::size_t>(rng_.below(std::ssize(all)))];
-  i.check_case = &check.cases[static_cast<std::size_t>(rng_.below(std::ssize(check.cases)))];
-  i.name = name;
+  i.call.check_case = &check.cases[static_cast<std::size_t>(rng_.below(std::ssize(check.cases)))];
+  i.call.name = name;
   Shape common;
-  for (const CheckInput& input : i.check_case->inputs) {
+  for (const CheckInput& input : i.call.check_case->inputs) {
     const std::size_t x = any_value();
     Shape shape = check.elementwise ? shapes_[x] : input.shape;
     Shape wider;
@@ -367,8 +314,8 @@ bool RandomProgram::draw_registered(Instruction& i) {
     if (shapes_[x].size() < shape.size()) return false;
     if (check.elementwise && broadcast(common, shape, wider)) common = wider;
     i.operands.push_back(x);
-    i.shapes.push_back(shape);
-    i.constants.push_back(input.ids > 0 || input.spaced ? draw(input, shape, rng_) : Tensor{});
+    i.call.shapes.push_back(shape);
+    i.call.constants.push_back(input.ids > 0 || input.spaced ? draw(input, shape, rng_) : Tensor{});
   }
   return common.size() <= 60;
 }
@@ -437,7 +384,7 @@ Tensor RandomProgram::loss(std::span<const Tensor> all) const {
 std::vector<std::string> RandomProgram::registered() const {
   std::vector<std::string> names;
   for (const Instruction& i : instructions_)
-    if (i.check_case != nullptr) names.emplace_back(i.name);
+    if (i.call.check_case != nullptr) names.emplace_back(i.call.name);
   return names;
 }
 
@@ -447,8 +394,8 @@ std::string RandomProgram::text() const {
   for (; value < leaves_.size(); ++value)
     out << "v" << value << " = leaf " << shapes_[value] << "\n";
   for (const Instruction& i : instructions_) {
-    out << "v" << value << " = " << kind_names[static_cast<std::size_t>(i.kind)] << " " << i.name
-        << "(";
+    out << "v" << value << " = " << kind_names[static_cast<std::size_t>(i.kind)] << " "
+        << i.call.name << "(";
     for (const std::size_t k : i.operands) out << "v" << k << " ";
     out << "axis=" << i.axis << " from=" << i.from << " to=" << i.to << " step=" << i.step << ") "
         << shapes_[value] << "\n";

@@ -1,11 +1,12 @@
 #pragma once
 
 #include <unroll/autograd/autograd.h>
-#include <unroll/autograd/operation.h>
 
 #include <map>
 #include <string>
 #include <vector>
+
+#include "support/registered_call.h"
 
 // Programs of tensor operations drawn at random: a case of any registered operation, whose operands
 // are brought to where its check row wants them, and what is dangerous for a gradient pass: views
@@ -46,10 +47,7 @@ struct Instruction {
   Index from = 0, to = 0, step = 1;
   Shape shape = {};
   Tensor ids = {};
-  const CheckCase* check_case = nullptr;  // of a registered operation
-  const char* name = "";
-  std::vector<Shape> shapes = {};      // of its operands
-  std::vector<Tensor> constants = {};  // ids, or what a spaced operand is made of; else undefined
+  RegisteredCall call = {};
 };
 
 // Values are numbered: first the leaves, then the results of the instructions.
