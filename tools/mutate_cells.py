@@ -315,19 +315,19 @@ class Stage:
         return None
 
 
-def judge(stages, file, text):
-    for stage in stages:
-        if not stage.ready:
-            stage.set_up()
-        stage.put(file, text)
-        one_by_one = stage.name == "quick" and file in TEMPLATES
-        for step in [lambda t=t: stage.make_with_templates(t) for t in QUICK_TESTS] if one_by_one else [stage.make]:
-            ok, output = step()
-            if not ok:
-                return {"result": "does not build", "output": output}
-            failure = stage.first_failure()
-            if failure:
-                return {"result": "killed", "by": failure, "stage": stage.name}
+def judge(stage, file, text):
+    """How a mistake fares in one stage."""
+    if not stage.ready:
+        stage.set_up()
+    stage.put(file, text)
+    one_by_one = stage.name == "quick" and file in TEMPLATES
+    for step in [lambda t=t: stage.make_with_templates(t) for t in QUICK_TESTS] if one_by_one else [stage.make]:
+        ok, output = step()
+        if not ok:
+            return {"result": "does not build", "output": output}
+        failure = stage.first_failure()
+        if failure:
+            return {"result": "killed", "by": failure, "stage": stage.name}
     return {"result": "survived"}
 
 
@@ -366,25 +366,26 @@ def main():
     options.work.mkdir(parents=True, exist_ok=True)
     store = options.work.resolve() / "results.json"
     done = {} if options.again or not store.exists() else {r["key"]: r for r in json.loads(store.read_text())}
-    stages = None
-    for file, old, new, what in wanted:
-        key = f"{file}: {old} -> {new}"
-        if done.get(key, {}).get("result") == "killed":
-            continue
-        record = {"key": key, "file": file, "what": what}
-        text = applied((ROOT / file).read_text(), old, new)
-        if text is None:
-            record["result"] = "does not apply"
-        else:
-            if stages is None:
-                stages = [Stage(options.work.resolve(), name, options.jobs) for name in ("quick", "full")]
-            started = time.monotonic()
-            record |= judge(stages, file, text)
-            record["seconds"] = round(time.monotonic() - started, 1)
-        done[key] = record
-        print(f"{record['result']:15} {file}: {what}" + (f"  [{record['by']}]" if "by" in record else ""), flush=True)
-        store.write_text(json.dumps(list(done.values()), indent=1, ensure_ascii=False))
-    for stage in stages or []:
+    stages = [Stage(options.work.resolve(), name, options.jobs) for name in ("quick", "full")]
+    for stage in stages:  # the slow one sees what the quick one has missed
+        for file, old, new, what in wanted:
+            key = f"{file}: {old} -> {new}"
+            before = done.get(key, {})
+            if before.get("result") == "killed" or (stage.name == "quick" and before.get("missed_by_quick")):
+                continue
+            record = {"key": key, "file": file, "what": what}
+            text = applied((ROOT / file).read_text(), old, new)
+            if text is None:
+                record["result"] = "does not apply"
+            else:
+                started = time.monotonic()
+                record |= judge(stage, file, text)
+                record["seconds"] = round(time.monotonic() - started, 1)
+                record["missed_by_quick"] = record["result"] == "survived"
+            done[key] = record
+            by = f"  [{record['by']}]" if "by" in record else f"  [{stage.name}]"
+            print(f"{record['result']:15} {file}: {what}{by}", flush=True)
+            store.write_text(json.dumps(list(done.values()), indent=1, ensure_ascii=False))
         if stage.ready:
             stage.restore()
 
