@@ -138,9 +138,90 @@ void check_no_rate(DType dtype) {
   }
 }
 
+// Learns where it begins.
+struct LearnedStartState {
+  Tensor h;
+};
+class LearnedStartCell : public nn::Module {
+ public:
+  struct Options {
+    Index input = 0;
+    Index hidden = 0;
+  };
+  using State = LearnedStartState;
+  explicit LearnedStartCell(Options o)
+      : options(o),
+        W(*this, "W", {o.input, o.hidden}, init::xavier()),
+        start(*this, "start", {1, o.hidden}, init::zeros()) {}
+  State step(const Tensor& x, const State& s) const { return {.h = tanh(matmul(x, W) + s.h)}; }
+  State initial_state(Index batch) const { return {.h = expand(start, {batch, options.hidden})}; }
+
+  const Options options;
+  nn::Parameter W;
+  nn::Parameter start;
+};
+static_assert(nn::Cell<LearnedStartCell>);
+
+// Throws at an input above its limit.
+class LimitedCell : public nn::Module {
+ public:
+  struct Options {
+    Index input = 0;
+    Index hidden = 0;
+  };
+  using State = LearnedStartState;
+  explicit LimitedCell(Options o) : options(o), limit(*this, "limit", {1}, init::zeros()) {}
+  State step(const Tensor& x, const State& s) const {
+    if (max(x).item() > limit.item()) fail("limited", {.given = "much", .needed = "less"});
+    return s;
+  }
+
+  const Options options;
+  nn::Parameter limit;
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(properties)
+
+BOOST_AUTO_TEST_CASE(each_direction_begins_as_its_own_cell_says) {
+  nn::Recurrent<LearnedStartCell> layer(
+      {.input = 2, .hidden = 3, .layers = 2, .bidirectional = true});
+  randomize(layer, 3);
+  const auto out = layer(zeros({0, 4, 2}));
+  for (const auto& [path, p] : layer.parameters()) {
+    if (!path.ends_with("start")) continue;
+    const auto& states =
+        path.find("forward") != std::string::npos ? out.state.forward : out.state.backward;
+    const auto& state = states[path.starts_with("0") ? 0 : 1];
+    BOOST_TEST(all_equal(contiguous(state.h), contiguous(expand(p, {4, 3}))), path);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_step_that_fails_backward_names_its_place_in_time) {
+  nn::Recurrent<LimitedCell> layer({.input = 1, .hidden = 1, .bidirectional = true});
+  for (const auto& [path, p] : layer.parameters())
+    unroll::detail::overwrite(p, full({1}, path.find("forward") != std::string::npos ? 9 : 2),
+                              "test");
+  try {
+    static_cast<void>(layer(reshape(tensor({1.0, 1.0, 1.0, 5.0, 1.0}, f32), {5, 1, 1})));
+    BOOST_ERROR("nothing was thrown");
+  } catch (const Error& e) {
+    BOOST_TEST(e.step() == 3);
+    BOOST_TEST(e.path() == "0.backward");
+  }
+}
+
+// The projection of the whole sequence counts as its first step.
+BOOST_AUTO_TEST_CASE(a_projection_that_fails_names_the_first_step) {
+  const nn::LSTM layer({.input = 2, .hidden = 3});
+  try {
+    static_cast<void>(layer(zeros({5, 4, 7})));
+    BOOST_ERROR("nothing was thrown");
+  } catch (const Error& e) {
+    BOOST_TEST(e.step() == 0);
+  }
+}
 
 // Each gate has weights as wide as if it were alone: xavier's bound is that of one block.
 BOOST_AUTO_TEST_CASE(input_weights_are_drawn_gate_by_gate) {
