@@ -141,7 +141,7 @@ mistakes(
     ("where(mask > 0.5, then, otherwise)", "where(mask > 0.5, otherwise, then)", "ended rows chosen the wrong way round"),
     ("where(mask > 0.5, then, otherwise)", "mask * then + (1.0 - mask) * otherwise", "ended rows mixed, so that NaN stays"),
     ("b.add(1, valid_or_zero(b.saved(0), g))", "b.add(1, g)", "gradient of padding let through"),
-    ("b.add(1, valid_or_zero(b.saved(0), g))", "b.add(1, g * b.saved(0))", "gradient of padding multiplied away"),
+    ("b.add(1, valid_or_zero(b.saved(0), g))", "b.add(1, pointwise([](auto m, auto d) { return m * d; }, b.saved(0), g))", "gradient of padding multiplied away"),
     ("lengths[static_cast<std::size_t>(b)] ? T(1) : T(0)", "lengths[static_cast<std::size_t>(b)] ? T(0) : T(1)", "mask turned round"),
     ("t < lengths[", "t <= lengths[", "a row is valid for one step too many"),
     ("t < lengths[", "t + 1 < lengths[", "a row is valid for one step too few"),
