@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(layer_norm_options) {
   check_text([] { nn::LayerNorm({}); },
              "[layer_norm] size is 0; needed size > 0; hint: nn::LayerNorm norm({.size = 128})");
   check_text([] { nn::LayerNorm({.size = 2, .epsilon = -1}); },
-             "[layer_norm] epsilon -1.000000; needed epsilon >= 0");
+             "[layer_norm] epsilon -1.000000; needed epsilon > 0");
 }
 
 BOOST_AUTO_TEST_CASE(rms_norm) {

@@ -273,7 +273,7 @@ BOOST_AUTO_TEST_CASE(gathered_products_are_thin_products) {
 BOOST_AUTO_TEST_CASE(recorded_is_in_place_rnn) {
   check_recorded<nn::RNN>({.input = 3, .hidden = 4, .layers = 2, .bidirectional = true});
   check_recorded<nn::RNN>(
-      {.input = 3, .hidden = 4, .biases = 2, .nonlinearity = nn::Nonlinearity::relu});
+      {.input = 3, .hidden = 4, .biases = 2, .cell = {.nonlinearity = nn::Nonlinearity::relu}});
 }
 BOOST_AUTO_TEST_CASE(recorded_is_in_place_lstm) {
   check_recorded<nn::LSTM>({.input = 3, .hidden = 4, .layers = 2, .bidirectional = true});
