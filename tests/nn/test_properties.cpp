@@ -172,7 +172,8 @@ class LimitedCell : public nn::Module {
   using State = LearnedStartState;
   explicit LimitedCell(Options o) : options(o), limit(*this, "limit", {1}, init::zeros()) {}
   State step(const Tensor& x, const State& s) const {
-    if (max(x).item() > limit.item()) fail("limited", {.given = "much", .needed = "less"});
+    if (max(x).item() > limit.item())
+      fail("limited", {.given = "much", .needed = "less", .hint = {}});
     return s;
   }
 
