@@ -78,7 +78,7 @@ Check scan_check(Tensor (*f)(const Tensor&, Index, const ScanOptions&)) {
 }
 
 Check exp_scan_check() {
-  Check check;
+  Check check{.trusts_caller = true};
   for (const bool reverse : {false, true})
     check.cases.push_back({.name = reverse ? "reverse" : "",
                            .inputs = {{.shape = {2, 3}}, {.shape = {2, 3}}, {.shape = {2, 3}}},
