@@ -2,6 +2,8 @@
 
 #include <unroll/unroll.h>
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 
 using namespace unroll;
@@ -109,8 +111,6 @@ std::function<void()> chain_of(const Step& step) {
   };
 }
 
-using Maker = std::function<Case(bool train)>;
-
 const std::vector<std::pair<std::string, Maker>>& registry() {
   static const auto all = [] {
     std::vector<std::pair<std::string, Maker>> made;
@@ -140,6 +140,7 @@ const std::vector<std::pair<std::string, Maker>>& registry() {
     add_chain("tape/overhead", [](const Tensor& x, const Tensor&) { return x * 1.0000001; });
     add_chain("tape/overhead-tanh", [](const Tensor& x, const Tensor&) { return tanh(x); });
     add_chain("tape/overhead-add", [](const Tensor& x, const Tensor& x0) { return x + x0; });
+    std::ranges::move(single_cases(), std::back_inserter(made));
     return made;
   }();
   return all;

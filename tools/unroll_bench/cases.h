@@ -4,11 +4,12 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
-// What is timed: one training step or one inference of a recurrent network, or the cost of one
-// recorded operation. Sizes: layers L, steps T, batch B, input I, hidden H, vocabulary V (0: dense
-// input, the loss is the mean square of the outputs).
+// What is timed: one training step or one inference of a recurrent network, the cost of one
+// recorded operation, or one large operation. Sizes: layers L, steps T, batch B, input I, hidden H,
+// vocabulary V (0: dense input, the loss is the mean square of the outputs).
 struct Sizes {
   const char* name;
   unroll::Index layers, steps, batch, input, hidden, vocab;
@@ -25,6 +26,10 @@ struct Case {
 // Names of all cases; of one, made ready to be called. Throws for an unknown name.
 std::vector<std::string> case_names();
 Case make_case(const std::string& name, bool train);
+
+// Single operations and optimisers on large tensors, and the plain copies that are their floor.
+using Maker = std::function<Case(bool train)>;
+std::vector<std::pair<std::string, Maker>> single_cases();
 
 // The layers of an LSTM as products and fused pointwise passes in a bare loop: no tape, no tensors
 // made.
