@@ -47,6 +47,28 @@ RowSparse coalesced(const std::vector<detail::SparseRows>& parts, const Shape& s
   return rows;
 }
 
+// The value a tensor has on a tape, without entering it there; no_value where it has none.
+std::uint32_t value_on(const Recording& tape, const detail::Header& x) {
+  if (x.tape == tape.serial) return x.value;
+  if (!x.is(detail::Header::leaf)) return no_value;
+  for (const detail::Leaf& leaf : tape.leaves)
+    if (leaf.header == &x) return leaf.value;
+  return no_value;
+}
+
+// For a leaf that has no value on the tape: "loss head.b f32 [1]" and why.
+[[noreturn]] void fail_constant_leaf(const char* operation, const char* operand, const Tensor& x) {
+  const std::string path = detail::leaf_path(*x.header());
+  const std::string who = std::string(operand) + " " + path + " " + describe(x);
+  if (x.header()->is(detail::Header::frozen))
+    fail_nowhere(operation, {.given = who + " is frozen",
+                             .needed = "a parameter that is not frozen, read on this tape",
+                             .hint = path + ".unfreeze() before the Tape is made"});
+  fail_nowhere(operation, {.given = who + " was read by no operation of this tape, or while frozen",
+                           .needed = "a parameter that is not frozen, read on this tape",
+                           .hint = "create the Tape before calling the model"});
+}
+
 }  // namespace
 
 Tape::Tape() : Tape(TapeOptions{}) {}
@@ -118,15 +140,15 @@ void Tape::check_loss(const char* operation, const Tensor& loss, const Tensor& u
         {.given = "this tape was closed by an earlier backward",
          .needed = "an open tape",
          .hint = "one Tape per window, or backward(loss, {.retain = true}), or backward(a + b)"});
-  const bool on_tape =
-      loss.header()->tape == recording_->serial || loss.header()->is(detail::Header::leaf);
-  if (!on_tape)
+  if (value_on(*recording_, *loss.header()) == no_value) {
+    if (loss.header()->is(detail::Header::leaf)) fail_constant_leaf(operation, "loss", loss);
     fail_nowhere(
         operation,
         {.given = "loss " + describe(loss) +
                   " has no history: it was computed before the tape began, or from constants",
          .needed = "a value recorded on this tape",
          .hint = "create the Tape before calling the model, or tape.watch(x)"});
+  }
   if (!upstream.defined() && loss.size() != 1)
     fail_nowhere(operation, {.given = "loss " + describe(loss),
                              .needed = "one element",
@@ -214,11 +236,9 @@ void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const Gradi
   std::vector<std::uint32_t> wanted;
   for (std::size_t i = 0; i < x.size(); ++i) {
     detail::require_defined("gradient", "x", x[i]);
-    const detail::Header& h = *x[i].header();
-    std::uint32_t value = h.tape == recording_->serial ? h.value : no_value;
-    for (const detail::Leaf& leaf : recording_->leaves)
-      if (leaf.header == &h) value = leaf.value;
-    if (value == no_value)
+    const std::uint32_t value = value_on(*recording_, *x[i].header());
+    if (value == no_value) {
+      if (x[i].header()->is(detail::Header::leaf)) fail_constant_leaf("gradient", "x", x[i]);
       fail_nowhere("gradient",
                    {.given = "x " + describe(x[i]) + " is not on this tape",
                     .needed = "a tensor recorded or watched on it, or a parameter that was read",

@@ -63,6 +63,69 @@ BOOST_AUTO_TEST_CASE(a_loss_without_history) {
   BOOST_TEST(tape.is_open());
 }
 
+const std::string needed_leaf =
+    "; needed a parameter that is not frozen, read on this tape; hint: ";
+
+BOOST_AUTO_TEST_CASE(a_frozen_parameter_as_loss_or_x) {
+  const Tensor p = make_parameter(tensor({2.0}), "head.p");
+  const Tensor q = make_parameter(tensor({3.0}), "head.q");
+  freeze(p);
+  const std::string frozen =
+      "head.p f32 [1] is frozen" + needed_leaf + "head.p.unfreeze() before the Tape is made";
+  for (const bool read : {false, true}) {
+    Tape tape;
+    const Tensor y = read ? sum(p * q) : sum(q);
+    BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(p)); }) ==
+               "[backward] loss " + frozen);
+    BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(p, q)); }) ==
+               "[gradient] loss " + frozen);
+    BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, p)); }) ==
+               "[gradient] x " + frozen);
+    BOOST_TEST(error_of([&] {
+                 static_cast<void>(tape.gradient(y, {q, p}, {.unreached = Unreached::zero}));
+               }) == "[gradient] x " + frozen);
+    BOOST_TEST(tape.is_open());
+    BOOST_TEST(tape.gradient(y, q).item() == (read ? 2.0 : 1.0));
+  }
+  // Thawed too late: what this tape read is a constant of it.
+  Tape tape;
+  const Tensor y = sum(p * q);
+  freeze(p, false);
+  const std::string late = "head.p f32 [1] was read by no operation of this tape, or while frozen" +
+                           needed_leaf + "create the Tape before calling the model";
+  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(p)); }) == "[backward] loss " + late);
+  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, p)); }) == "[gradient] x " + late);
+}
+
+BOOST_AUTO_TEST_CASE(a_leaf_as_loss) {
+  const Tensor p = make_parameter(tensor({2.0}), "p"), q = make_parameter(tensor({3.0}), "q");
+  {
+    Tape tape;
+    const Tensor x = tape.watch(tensor({5.0}));
+    const Tensor y = sum(p * 2.0);
+    BOOST_TEST(tape.gradient(x, x).item() == 1.0);
+    BOOST_TEST(tape.gradient(p, p).item() == 1.0);
+    BOOST_TEST(tape.gradient(p, x, {.unreached = Unreached::zero}).item() == 0.0);
+    const std::string unread = "q f32 [1] was read by no operation of this tape, or while frozen" +
+                               needed_leaf + "create the Tape before calling the model";
+    BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(q)); }) ==
+               "[backward] loss " + unread);
+    BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(q, q)); }) ==
+               "[gradient] loss " + unread);
+    BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, q)); }) ==
+               "[gradient] x " + unread);
+    // Asking has not entered it.
+    BOOST_TEST(tape.gradient(sum(q * p), q).item() == 2.0);
+    BOOST_TEST(tape.backward(x).empty());
+  }
+  Tape tape;
+  static_cast<void>(p * q);
+  freeze(p);  // from the next tape on
+  const auto grads = tape.backward(p);
+  BOOST_TEST(grads.size() == 1);
+  BOOST_TEST(grads[p].item() == 1.0);
+}
+
 BOOST_AUTO_TEST_CASE(a_loss_of_many_elements) {
   const Tensor p = make_parameter(ones({64, 32}), "p");
   Tape tape;
