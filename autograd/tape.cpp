@@ -1,6 +1,7 @@
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/recording.h>
+#include <unroll/autograd/detail/roll_back.h>
 #include <unroll/autograd/tape.h>
 
 #include <algorithm>
@@ -243,6 +244,7 @@ void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const Gradi
                    {.given = "x " + describe(x[i]) + " is not on this tape",
                     .needed = "a tensor recorded or watched on it, or a parameter that was read",
                     .hint = "Tensor w = tape.watch(x), then use w"});
+    }
     wanted.push_back(value);
   }
   std::vector<std::uint32_t> distinct = wanted;
@@ -256,6 +258,9 @@ void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const Gradi
   tapes.current = options.differentiable ? recording_ : nullptr;
   const Tensor upstream =
       options.upstream.defined() ? options.upstream : ones(y.shape(), y.dtype());
+  // Before a derivative reads it: a leaf is entered once and for all.
+  if (options.differentiable) recording_->history(upstream.header(), "gradient");
+  detail::RollBack roll_back(*recording_);
   std::vector<detail::PassResult> results;
   {
     detail::GradientPass pass(*recording_,
@@ -279,6 +284,7 @@ void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const Gradi
                     .hint = "gradient(y, x, {.unreached = Unreached::zero})"});
     }
   }
+  roll_back.keep();
 }
 
 Tape::Pause::Pause(Recording* recording) : recording_(recording) {

@@ -205,6 +205,52 @@ BOOST_AUTO_TEST_CASE(unreached_is_an_error_unless_zero_is_asked_for) {
   BOOST_TEST(go.shape() == (Shape{2, 2}));
 }
 
+// An operation that throws has recorded nothing, whatever it had recorded by then.
+BOOST_AUTO_TEST_CASE(a_recorded_gradient_that_throws_leaves_the_tape_as_it_was) {
+  const Tensor p = make_parameter(tensor({3.0, 4.0}), "p");
+  const auto program = [&](Tape& tape, bool fail) {
+    const Tensor x = tape.watch(tensor({1.0, 2.0}));
+    const Tensor z = tape.watch(ones({2}));
+    const Tensor a = x * p;
+    const Tensor b = a * a * x;
+    const Tensor y = sum(b * x);
+    if (fail) {
+      const Index before = tape.nodes();
+      for (int k = 0; k < 2; ++k) {
+        BOOST_CHECK_THROW(static_cast<void>(tape.gradient(y, {x, z}, {.differentiable = true})),
+                          Error);
+        BOOST_TEST(tape.nodes() == before);
+      }
+    }
+    const Tensor g = tape.gradient(y, x, {.differentiable = true});
+    const auto grads = tape.backward(sum(g * g));
+    return std::pair{detach(g), grads[p]};
+  };
+  const auto run = [&](bool fail) {
+    Tape tape;
+    return program(tape, fail);
+  };
+  const auto [g, gp] = run(true);
+  const auto [expected_g, expected_gp] = run(false);
+  BOOST_TEST(all_equal(g, expected_g));
+  BOOST_TEST(all_equal(gp, expected_gp));
+}
+
+// The same where a rule itself throws.
+BOOST_AUTO_TEST_CASE(a_recorded_gradient_that_is_not_finite_leaves_the_tape_as_it_was) {
+  Tape tape({.check_finite = true});
+  const Tensor x = tape.watch(tensor({0.0}));
+  const Tensor y = sum(tanh(sqrt(x * 1.0)));
+  const Index before = tape.nodes();
+  BOOST_CHECK_THROW(static_cast<void>(tape.gradient(y, x, {.differentiable = true})), Error);
+  BOOST_TEST(tape.nodes() == before);
+  const Tensor weights = make_parameter(tensor({2.0}), "weights");
+  const Tensor w = sum(x * x + x);
+  const Tensor g = tape.gradient(w, x, {.upstream = sum(weights), .differentiable = true});
+  BOOST_TEST(g.item() == 2.0);
+  BOOST_TEST(tape.gradient(g, weights).item() == 1.0);
+}
+
 BOOST_AUTO_TEST_CASE(upstream_may_be_any_layout) {
   Tape tape;
   const Tensor x = tape.watch(uniform({3, 4}, -1, 1, f64));
