@@ -39,8 +39,18 @@ std::vector<const Operation*> registered_operations() {
 }
 
 namespace detail {
+namespace {
+
+void require_all_defined(const char* operation, std::span<const Tensor* const> inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!inputs[i]->defined())
+      require_defined(operation, "operand " + std::to_string(i), *inputs[i]);
+}
+
+}  // namespace
 
 bool is_recording(const char* operation, std::span<const Tensor* const> inputs) {
+  require_all_defined(operation, inputs);
   Recording* tape = tapes.current;
   bool any = false;
   for (const Tensor* x : inputs) {
@@ -55,6 +65,7 @@ bool is_recording(const char* operation, std::span<const Tensor* const> inputs) 
 void record(const Operation& operation, std::span<const Tensor* const> inputs,
             std::span<Tensor* const> outputs, std::span<const Tensor* const> saved,
             const void* attributes, std::size_t attribute_bytes) {
+  require_all_defined(operation.name, inputs);
   Recording* tape = tapes.current;
   if (tape == nullptr) {
     for (const Tensor* x : inputs) check_not_elsewhere(*x->header(), operation.name);
@@ -66,8 +77,7 @@ void record(const Operation& operation, std::span<const Tensor* const> inputs,
   std::uint32_t* const values = inputs.size() > few ? many_values.data() : few_values.data();
   std::uint32_t any = no_value;
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    any &= values[i] =
-        inputs[i]->defined() ? tape->history(inputs[i]->header(), operation.name) : no_value;
+    any &= values[i] = tape->history(inputs[i]->header(), operation.name);
   if (any == no_value) return;
 
   std::array<Header*, 256> headers;  // as many as a node can name
