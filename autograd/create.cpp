@@ -1,4 +1,5 @@
 #include <unroll/autograd/create.h>
+#include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/generate.h>
 #include <unroll/autograd/detail/strided.h>
 
@@ -25,6 +26,7 @@ Tensor copy_of(std::span<const T> values, const Shape& shape) {
 }  // namespace
 
 Tensor full(const Shape& shape, double value, DType dtype) {
+  if (dtype == i64 && !detail::fits_index(value)) detail::fail_beyond_index("full", value, "");
   Tensor t = detail::empty(shape, dtype);
   detail::fill_elements(t, value);
   return t;

@@ -2,6 +2,7 @@
 #include <unroll/autograd/detail/strided.h>
 
 #include <cmath>
+#include <sstream>
 
 namespace unroll::detail {
 
@@ -35,6 +36,15 @@ std::string describe(const NonFinite& found, const Shape& shape) {
   if (found.infinite > 0)
     text += (text.empty() ? "" : " and ") + std::to_string(found.infinite) + " infinite";
   return text + ", first at " + index_text(found.first, shape);
+}
+
+void fail_beyond_index(std::string_view operation, double value, const std::string& where) {
+  std::ostringstream given;
+  given.precision(17);
+  given << value << where;
+  fail(operation, {.given = given.str(),
+                   .needed = "whole numbers of 64 bits, from -2^63 to 2^63 - 1",
+                   .hint = {}});
 }
 
 void check_finite(std::string_view operation, std::string_view verb, const Tensor& x) {

@@ -19,6 +19,12 @@ std::string describe(const NonFinite& found, const Shape& shape);
 // "[0, 17]"
 std::string index_text(Index position, const Shape& shape);
 
+// Whether a number is an Index once its fraction is cut off; NaN is not.
+constexpr bool fits_index(double value) { return value >= -0x1p63 && value < 0x1p63; }
+// `where` is empty or " at [0, 17]".
+[[noreturn]] void fail_beyond_index(std::string_view operation, double value,
+                                    const std::string& where);
+
 // Throws where x is not finite; `verb` says what the operation did: "makes", "is given".
 void check_finite(std::string_view operation, std::string_view verb, const Tensor& x);
 

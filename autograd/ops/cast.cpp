@@ -1,5 +1,8 @@
 #include <unroll/autograd/backward.h>
+#include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/strided.h>
+
+#include <type_traits>
 
 namespace unroll {
 namespace {
@@ -28,8 +31,14 @@ Tensor Tensor::to(DType wanted) const {
   Tensor y = detail::empty(shape(), wanted);
   visit(own, [&]<class From>(From) {
     visit(wanted, [&]<class To>(To) {
-      for (Index i = 0; i < y.size(); ++i)
-        detail::data<To>(y)[i] = static_cast<To>(detail::data<From>(from)[i]);
+      for (Index i = 0; i < y.size(); ++i) {
+        const From value = detail::data<From>(from)[i];
+        if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, Index>)
+          if (!detail::fits_index(static_cast<double>(value)))
+            detail::fail_beyond_index("to", static_cast<double>(value),
+                                      " at " + detail::index_text(i, y.shape()));
+        detail::data<To>(y)[i] = static_cast<To>(value);
+      }
     });
   });
   if (!is_floating(own) || !is_floating(wanted)) return y;

@@ -185,6 +185,10 @@ BOOST_AUTO_TEST_CASE(messages) {
                "ends");
   check_throws([&] { return linspace(0, inf, 3); },
                "[linspace] 3 numbers from 0.000000 to inf; needed 0 or more, between finite ends");
+  const std::string whole = "; needed whole numbers of 64 bits, from -2^63 to 2^63 - 1";
+  check_throws([] { return full({2}, std::nan(""), i64); }, "[full] nan" + whole);
+  check_throws([&] { return full({}, inf, i64); }, "[full] inf" + whole);
+  check_throws([] { return full({0}, 0x1p63, i64); }, "[full] 9.2233720368547758e+18" + whole);
   check_throws([] { return gumbel({2}, i64); }, "[gumbel] dtype i64; needed f32 or f64");
   check_throws([] { return categorical({}); },
                "[categorical] nothing; needed one of .logits and .probabilities [..., classes]; "

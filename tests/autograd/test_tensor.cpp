@@ -216,6 +216,20 @@ BOOST_AUTO_TEST_CASE(conversion_between_dtypes) {
   BOOST_TEST(x.to(f64).header() == x.header());
   BOOST_TEST(all_equal(x.to(f32), tensor({1.5, -2.0})));
   BOOST_TEST(all_equal(x.to(i64), tensor({1, -2})));
+  const auto refused = [](double value, DType dtype) {
+    const Tensor y = reshape(concat({zeros({5}, dtype), full({1}, value, dtype)}, 0), {2, 3});
+    return error_of([&] { y.to(i64); });
+  };
+  const std::string rest = " at [1, 2]; needed whole numbers of 64 bits, from -2^63 to 2^63 - 1";
+  BOOST_TEST(refused(std::nan(""), f32) == "[to] nan" + rest);
+  BOOST_TEST(refused(HUGE_VAL, f32) == "[to] inf" + rest);
+  BOOST_TEST(refused(-HUGE_VAL, f64) == "[to] -inf" + rest);
+  BOOST_TEST(refused(0x1p63, f32) == "[to] 9.2233720368547758e+18" + rest);
+  BOOST_TEST(refused(-1e300, f64) == "[to] -1.0000000000000001e+300" + rest);
+  constexpr Index least = std::numeric_limits<Index>::min();
+  BOOST_TEST(all_equal(tensor({-0x1p63, 0x1p63 - 1024, -0.9}, f64).to(i64),
+                       tensor({least, (least + 1024) * -1, Index{0}})));
+  BOOST_TEST(all_equal(tensor({-0x1p63}).to(i64), tensor({least})));
   Tape tape;
   const Tensor w = tape.watch(tensor({1.5F, -2.0F}));
   const Tensor g = tape.gradient(sum(square(w.to(f64))), w);
