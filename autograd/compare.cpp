@@ -2,11 +2,13 @@
 #include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/strided.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <ostream>
 #include <sstream>
+#include <type_traits>
 
 namespace unroll {
 namespace {
@@ -25,6 +27,27 @@ std::string element(Index at, const Shape& shape, T a, T b) {
   return out.str();
 }
 
+struct Difference {
+  bool close;
+  double size;
+};
+
+// Of numbers that are not equal. Whole numbers beyond 2⁵³ are not doubles: their difference is
+// taken before it becomes one.
+template <class T>
+Difference compare(T p, T q, double allowed) {
+  if constexpr (std::is_same_v<T, Index>) {
+    const auto apart =
+        static_cast<std::uint64_t>(std::max(p, q)) - static_cast<std::uint64_t>(std::min(p, q));
+    const bool close =
+        allowed >= 0x1p64 || (allowed >= 1 && apart <= static_cast<std::uint64_t>(allowed));
+    return {close, static_cast<double>(apart)};
+  } else {
+    const double apart = std::abs(static_cast<double>(p) - static_cast<double>(q));
+    return {apart <= allowed && std::isfinite(p) && std::isfinite(q), apart};
+  }
+}
+
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, const CloseReport& report) {
@@ -41,16 +64,16 @@ CloseReport all_close(const Tensor& a, const Tensor& b, const CloseOptions& opti
   std::string text;
   visit(a.dtype(), [&]<class T>(T) {
     for (Index i = 0; i < a.size(); ++i) {
-      const auto p = static_cast<double>(detail::data<T>(x)[i]);
-      const auto q = static_cast<double>(detail::data<T>(y)[i]);
+      const T p = detail::data<T>(x)[i];
+      const T q = detail::data<T>(y)[i];
       if (p == q) continue;
-      const double scale = std::max(std::abs(p), std::abs(q));
-      const double allowed = options.absolute + options.relative * scale;
-      const double difference = std::abs(p - q);
-      if (difference <= allowed && std::isfinite(p) && std::isfinite(q)) continue;
+      const double scale =
+          std::max(std::abs(static_cast<double>(p)), std::abs(static_cast<double>(q)));
+      const Difference apart = compare(p, q, options.absolute + options.relative * scale);
+      if (apart.close) continue;
       ++bad;
       const double ratio =
-          std::isfinite(difference) ? difference / std::max(scale, 1e-300) : HUGE_VAL;
+          std::isfinite(apart.size) ? apart.size / std::max(scale, 1e-300) : HUGE_VAL;
       if (worst < 0 || ratio > excess) {
         worst = i;
         excess = ratio;

@@ -357,6 +357,21 @@ BOOST_AUTO_TEST_CASE(infinities_and_nan) {
 BOOST_AUTO_TEST_CASE(whole_numbers_beyond_double) {
   const Index large = (Index{1} << 60) + 1;
   BOOST_TEST(!all_equal(tensor({large}), tensor({large - 1})));
+  constexpr Index odd = (Index{1} << 53) + 1;
+  BOOST_TEST(!all_close(tensor({odd}), tensor({odd - 1}), {.relative = 0}));
+  BOOST_TEST(!all_close(tensor({odd - 1}), tensor({odd}), {.relative = 0, .absolute = 0.9}));
+  BOOST_TEST(all_close(tensor({odd}), tensor({odd - 1}), {.relative = 0, .absolute = 1}));
+  BOOST_TEST(all_close(tensor({odd}), tensor({odd - 1})));
+  BOOST_TEST(!all_close(tensor({odd}), tensor({Index{0}}), {.relative = 0, .absolute = 0x1p53}));
+  constexpr Index least = std::numeric_limits<Index>::min();
+  constexpr Index most = std::numeric_limits<Index>::max();
+  BOOST_TEST(!all_close(tensor({least}), tensor({most}), {.relative = 1}));
+  BOOST_TEST(all_close(tensor({least}), tensor({most}), {.relative = 2}));
+  BOOST_TEST(!all_close(tensor({least}), tensor({most}), {.relative = std::nan("")}));
+  const auto report = all_close(tensor({odd}), tensor({odd - 1}), {.relative = 0});
+  BOOST_TEST(report.text().starts_with("1 of 1 elements differ, worst at [0]: 9007199254740993 "
+                                       "and 9007199254740992"),
+             report.text());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
