@@ -45,6 +45,35 @@ BOOST_AUTO_TEST_CASE(embeds) {
              }).starts_with("[embedding] "));
 }
 
+BOOST_AUTO_TEST_CASE(embeds_with_padding) {
+  seed(7);
+  const nn::Embedding plain({.count = 4, .size = 2});
+  for (const Index padding : {0, 2, 3}) {
+    seed(7);
+    nn::Embedding layer({.count = 4, .size = 2, .padding = padding});
+    for (Index id = 0; id < 4; ++id)
+      BOOST_TEST(
+          all_equal(select(layer.W, 0, id), id == padding ? zeros({2}) : select(plain.W, 0, id)));
+    layer.W.assign(ones({4, 2}));  // whatever stands there is looked up
+    const Tensor factors = tensor({{1.0, 10.0}, {2.0, 20.0}, {3.0, 30.0}, {4.0, 40.0}});
+    const Tensor ids = tensor({padding, Index{1}, padding, Index{1}});
+    const Tensor expected = tensor({{0.0, 0.0}, {6.0, 60.0}, {0.0, 0.0}, {0.0, 0.0}});
+    Tape tape;
+    const Tensor y = layer(ids);
+    BOOST_TEST(all_equal(y, ones({4, 2})));
+    const Tensor loss = sum(y * factors);
+    BOOST_TEST(all_equal(tape.gradient(loss, layer.W, {.differentiable = true}), expected));
+    const auto grads = tape.backward(loss);
+    BOOST_TEST(all_equal(grads.find(layer.W)->sparse.ids, tensor({1})));
+    BOOST_TEST(all_equal(grads[layer.W], expected));
+  }
+  const std::string needed = " of 3 rows; needed 0 … 2";
+  BOOST_TEST(error_text([] { nn::Embedding({.count = 3, .size = 2, .padding = 3}); }) ==
+             "[embedding] padding 3" + needed);
+  BOOST_TEST(error_text([] { nn::Embedding({.count = 3, .size = 2, .padding = -1}); }) ==
+             "[embedding] padding -1" + needed);
+}
+
 BOOST_AUTO_TEST_CASE(drops) {
   nn::Dropout layer({.rate = 0.5});
   const Tensor x = full({1000}, 3);
