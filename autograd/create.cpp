@@ -86,7 +86,10 @@ Tensor range(Index from, Index to, Index step, DType dtype) {
                     .needed = "a step towards the end",
                     .hint = {}});
   const auto count = static_cast<Index>(way / length + (way % length != 0 ? 1 : 0));
-  return generate({count}, dtype, [=](Index i) { return from + i * step; });
+  return generate({count}, dtype, [=](Index i) {
+    return static_cast<Index>(static_cast<std::uint64_t>(from) +
+                              static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(step));
+  });
 }
 
 Tensor range(double from, double to, double step, DType dtype) {
