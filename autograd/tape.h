@@ -19,16 +19,14 @@ struct Snapshot;
 }
 
 struct TapeOptions {
-  bool training = true;      // dropout and its relatives act
-  const Rng* rng = nullptr;  // where the tape's random key comes from; null: default_rng()
-  bool check_finite =
-      false;  // stop at the first operation that makes NaN or Inf, forward or backward
+  bool training = true;       // dropout and its relatives act
+  const Rng* rng = nullptr;   // where the tape's random key comes from; null: default_rng()
+  bool check_finite = false;  // stop at the first operation that makes NaN or Inf, also backward
 };
 
 struct BackwardOptions {
-  Tensor upstream =
-      {};  // weights of the loss's elements; undefined: it has one element, with weight 1
-  bool retain = false;  // keep the tape open for another backward
+  Tensor upstream = {};  // weights of the elements of a loss that has more than one
+  bool retain = false;   // keep the tape open for another backward
 };
 
 // What gradient() does for an x that y does not depend on.

@@ -24,10 +24,10 @@ struct GenerateOptions {
   Index top_k = 0;
 };
 
-// What a model writes after a prompt, without the prompt. The model is called as model(ids i64 [T,
-// 1], state) with a Model::State, empty at first, and answers with .logits [T, 1, V] and .state;
-// `text` is a Text or a Vocabulary. Nothing is recorded and no dropout acts, whatever tape is
-// alive. Throws for an empty prompt and for characters that the vocabulary lacks.
+// What a model writes after a prompt, without the prompt. The model is called as model(ids
+// i64 [T, 1], state) with a Model::State, empty at first, and answers with .logits [T, 1, V] and
+// .state; `text` is a Text or a Vocabulary. Nothing is recorded and no dropout acts, whatever tape
+// is alive. Throws for an empty prompt and for characters that the vocabulary lacks.
 template <class Model, class Characters>
 std::string generate(const Model& model, const Characters& text, std::string_view prompt, Rng& rng,
                      const GenerateOptions& options = {}) {

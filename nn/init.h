@@ -17,8 +17,7 @@ Init uniform(double bound);  // over [-bound, bound)
 Init normal(double deviation);
 
 struct Blocks {
-  Index blocks =
-      1;  // equal blocks of columns that are weights of their own, as the gates of an LSTM
+  Index blocks = 1;  // equal blocks of columns that are weights of their own, as an LSTM's gates
 };
 // Uniform over ±√(6 / (input + output)); Glorot and Bengio 2010.
 Init xavier(const Blocks& options = {});
@@ -27,8 +26,8 @@ Init he();
 // Orthonormal rows or columns, whichever are fewer; Saxe et al. 2014.
 Init orthogonal(const Blocks& options = {});
 
-// Zeros, and `scale` on the diagonal: as the recurrent matrix of relu units an IRNN; Le et al.
-// 2015.
+// Zeros, and `scale` on the diagonal: as the recurrent matrix of relu units an IRNN;
+// Le et al. 2015.
 Init identity(double scale = 1);
 
 // The same initialiser on each of `blocks` equal blocks of columns.

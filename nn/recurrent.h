@@ -163,8 +163,7 @@ class Recurrent : public Module {
           const detail::Lengths& lengths, bool reversed) const;
 
   std::vector<std::unique_ptr<Layer>> layers_;
-  std::vector<Shape>
-      state_shapes_;  // of one row's state, the same in all layers; none: of any shape
+  std::vector<Shape> state_shapes_;  // of a row's state, the same in all layers; none: of any
 };
 
 namespace detail {

@@ -9,7 +9,6 @@
 // What the lifter needs and no template decides.
 namespace unroll::nn::detail {
 
-
 // Which rows of a batch of sequences are valid at which steps.
 class Lengths {
  public:

@@ -13,8 +13,8 @@ namespace unroll::nn {
 void save(const Module& model, const std::string& path, const Metadata& metadata = {});
 
 struct LoadOptions {
-  bool partial =
-      false;  // leave out what only the file or only the model has; throws where nothing is left
+  // Leave out what only the file or only the model has; throws where nothing is left.
+  bool partial = false;
   bool convert = false;     // F32 into f64 parameters and F64 into f32 ones
   std::string prefix = {};  // of the names in the file: only such count, without it
 };

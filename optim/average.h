@@ -22,8 +22,8 @@ struct AverageOptions {
 //   adam.step(grads);
 //   average.update();
 //   {
-//     const auto swapped = average.swap();  // the model has its averages until the end of the
-//     block validate(model);
+//     const auto swapped = average.swap();  // the model has its averages until the block ends
+//     validate(model);
 //   }
 // The first update copies the parameters p; afterwards a += (1 - decay) · (p - a) (exponential),
 // or, as the nth, a += (p - a) / n (equal: Polyak and Juditsky 1992, and SWA, Izmailov et al. 2018,

@@ -43,7 +43,7 @@ struct LBFGSResult {
 //   optim::LBFGS lbfgs(model.parameters());
 //   auto result = lbfgs.step([&] {
 //     Tape tape;
-//     Tensor loss = mse_loss(model(x), y);
+//     Tensor loss = mse(model(x), y);
 //     return optim::Evaluation{.loss = loss.item(), .gradients = tape.backward(loss)};
 //   });
 // A step is several iterations: a direction from the last `history` pairs of differences (two

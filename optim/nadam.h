@@ -14,8 +14,8 @@ struct NAdamOptions {
   Sparse sparse = Sparse::exact;
 };
 
-// Adam with Nesterov momentum (Dozat 2016): m and v as in Adam, μₜ = beta1 · (1 - 0.96^(t ·
-// momentum_decay) / 2) and Πₜ = μ₁ · … · μₜ,
+// Adam with Nesterov momentum (Dozat 2016): m and v as in Adam,
+//   μₜ = beta1 · (1 - 0.96^(t · momentum_decay) / 2),  Πₜ = μ₁ · … · μₜ
 //   p -= lr · (μₜ₊₁ · m / (1 - Πₜ₊₁) + (1 - μₜ) · g / (1 - Πₜ)) / (√(v / (1 - beta2ᵗ)) + epsilon)
 class NAdam final : public OptimizerWith<NAdamOptions> {
  public:

@@ -56,8 +56,8 @@ Tensor argmin(const Tensor& x);
 Tensor argmin(const Tensor& x, Index axis, const ReduceOptions& options = {});
 
 struct VarOptions {
-  Index correction =
-      1;  // 0: of the elements; 1: the unbiased estimate for what they are drawn from
+  // 0: of the elements; 1: the unbiased estimate for what they are drawn from.
+  Index correction = 1;
   bool keepdim = false;
 };
 // Σ (x - mean)² / (n - correction), in two passes: right also where the spread is small beside the

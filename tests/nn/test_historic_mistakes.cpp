@@ -254,7 +254,8 @@ BOOST_AUTO_TEST_CASE(an_upstream_gradient_that_is_not_contiguous) {
 // torch 11662: the relu network had another gradient on another path. Here the layer, single steps
 // of its cell and operations by hand, at sums of either sign and of exactly 0.
 BOOST_AUTO_TEST_CASE(relu_by_every_path) {
-  auto layer = prepared<nn::RNN>({.input = 2, .hidden = 4, .cell = {.nonlinearity = nn::Nonlinearity::relu}});
+  auto layer = prepared<nn::RNN>(
+      {.input = 2, .hidden = 4, .cell = {.nonlinearity = nn::Nonlinearity::relu}});
   const nn::RNNCell& cell = layer.cell(0);
   Tensor input = random_values({6, 3, 2}, 1);
   check_plainly(Kind::rnn_relu, layer, input, {});
