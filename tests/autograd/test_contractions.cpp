@@ -90,11 +90,6 @@ Drawn draw_equation(Rng& rng) {
   return d;
 }
 
-template <class F>
-void check_throws(const F& f, const std::string& text) {
-  check_text([&] { static_cast<void>(f()); }, text);
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(contractions)

@@ -30,11 +30,6 @@ bool is_share(double share, double p, Index n) {
 }
 
 template <class F>
-void check_throws(const F& f, const std::string& text) {
-  check_text([&] { static_cast<void>(f()); }, text);
-}
-
-template <class F>
 void check_keyed(const F& draw) {
   Rng a(5), b(5), c(6);
   const Tensor first = draw(a);

@@ -22,11 +22,6 @@ Tensor ids_below(Index count, const Shape& shape, std::uint64_t stream = 1) {
 }
 double inner(const Tensor& a, const Tensor& b) { return sum(a * b).item(); }
 
-template <class F>
-void check_throws(const F& f, const std::string& text) {
-  check_text([&] { static_cast<void>(f()); }, text);
-}
-
 // The bits on one thread and on many.
 template <class F>
 void check_threads(const F& f) {

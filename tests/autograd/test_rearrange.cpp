@@ -21,11 +21,6 @@ bool shares_memory(const Tensor& a, const Tensor& b) {
 
 double inner(const Tensor& a, const Tensor& b) { return sum(a * b).item(); }
 
-template <class F>
-void check_throws(const F& f, const std::string& text) {
-  check_text([&] { static_cast<void>(f()); }, text);
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(rearrange)

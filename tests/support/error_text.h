@@ -24,4 +24,10 @@ void check_text(const F& call, const std::string& expected) {
   BOOST_TEST(error_text(call) == expected);
 }
 
+// The same for a call whose result does not matter.
+template <class F>
+void check_throws(const F& f, const std::string& text) {
+  check_text([&] { static_cast<void>(f()); }, text);
+}
+
 }  // namespace unroll::test
