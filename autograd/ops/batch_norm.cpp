@@ -18,11 +18,9 @@ namespace unroll {
 namespace {
 
 using detail::NormRule;
+using detail::rows_of_task;
 using detail::Statistics;
 using detail::Term;
-
-// Fixed stretches of rows, each a task.
-Index rows_of_task(Index n) { return std::max<Index>(16, 32768 / std::max<Index>(1, n)); }
 
 template <class T, class F>
 void with_loops(const F& f) {

@@ -12,6 +12,7 @@
 namespace unroll {
 namespace {
 
+using detail::is_nan;
 using detail::ReducePlan;
 
 struct Larger {
@@ -26,11 +27,6 @@ struct Smaller {
     return a < b;
   }
 };
-
-template <class T>
-bool is_nan(T x) {
-  return x != x;
-}
 
 // The first best element of a row, or the first NaN.
 template <class Better, class T>
@@ -81,13 +77,8 @@ Tensor best_position(std::string_view operation, const Tensor& x, const Axes* ax
 }
 
 // The gradient goes to the position that was found; positions count x in row-major order.
-void to_positions(Backward& b) {
-  if (const Tensor g = b.upstream(); g.defined())
-    b.add(0, scatter_flat(g, b.saved(0), b.input_shape(0)));
-}
-
 const RegisteredOperation max_op{{.name = "max",
-                                  .derivative = to_positions,
+                                  .derivative = detail::flat_derivative,
                                   .check =
                                       [] {
                                         return detail::reduce_check(
@@ -99,7 +90,7 @@ const RegisteredOperation max_op{{.name = "max",
                                   .formula = "max x; dx = dy at the first largest",
                                   .domain = "NaN where there is one; throws for none"}};
 const RegisteredOperation min_op{{.name = "min",
-                                  .derivative = to_positions,
+                                  .derivative = detail::flat_derivative,
                                   .check =
                                       [] {
                                         return detail::reduce_check(

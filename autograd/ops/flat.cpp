@@ -13,11 +13,7 @@ CheckCase flat_case(const Shape& shape, std::function<Tensor(const Tensor&)> f) 
 
 const RegisteredOperation gather_flat_op{
     {.name = "gather_flat",
-     .derivative =
-         [](Backward& b) {
-           if (const Tensor g = b.upstream(); g.defined())
-             b.add(0, scatter_flat(g, b.saved(0), b.input_shape(0)));
-         },
+     .derivative = detail::flat_derivative,
      .check =
          [] {
            return Check{.cases = {flat_case({3, 4},
@@ -44,6 +40,11 @@ const RegisteredOperation scatter_flat_op{
      .formula = "zeros with x added at positions"}};
 
 }  // namespace
+
+void detail::flat_derivative(Backward& b) {
+  if (const Tensor g = b.upstream(); g.defined())
+    b.add(0, scatter_flat(g, b.saved(0), b.input_shape(0)));
+}
 
 Tensor gather_flat(const Tensor& x, const Tensor& positions) {
   const Tensor from = detail::dense_copy(x);

@@ -14,9 +14,8 @@ namespace unroll {
 namespace {
 
 using detail::NormRule;
+using detail::rows_of_task;
 using detail::Statistics;
-
-Index rows_of_task(Index n) { return std::max<Index>(16, 32768 / std::max<Index>(1, n)); }
 
 // Calls f with the loops for this processor.
 template <class T, class F>

@@ -2,6 +2,7 @@
 
 #include <unroll/autograd/backward.h>
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -35,6 +36,9 @@ struct MeanParts {
   T first;
   T rest;
 };
+
+// Fixed stretches of rows of n elements, each a task.
+inline Index rows_of_task(Index n) { return std::max<Index>(16, 32768 / std::max<Index>(1, n)); }
 
 void check_normalised(std::string_view operation, const Tensor& x, Index extent,
                       std::string_view name, const Tensor& operand);

@@ -11,10 +11,7 @@
 namespace unroll {
 namespace {
 
-template <class T>
-bool is_nan(T x) {
-  return x != x;
-}
+using detail::is_nan;
 
 // Orders of the positions of a row. Each is total: of equals the lower position comes first, so
 // that any way of sorting is a stable one.
@@ -96,11 +93,6 @@ Sorted take_ordered(const Operation& operation, const Tensor& x, Index at, Index
   return {.values = std::move(values), .positions = positions};
 }
 
-void to_positions(Backward& b) {
-  if (const Tensor g = b.upstream(); g.defined())
-    b.add(0, scatter_flat(g, b.saved(0), b.input_shape(0)));
-}
-
 Check order_check(const std::function<Tensor(const Tensor&, Index)>& f) {
   Check check;
   for (const Index axis : {-1, 0, 1})
@@ -111,7 +103,7 @@ Check order_check(const std::function<Tensor(const Tensor&, Index)>& f) {
 }
 
 const RegisteredOperation sort_op{{.name = "sort",
-                                   .derivative = to_positions,
+                                   .derivative = detail::flat_derivative,
                                    .check =
                                        [] {
                                          return order_check([](const Tensor& x, Index axis) {
@@ -121,7 +113,7 @@ const RegisteredOperation sort_op{{.name = "sort",
                                    .formula = "x in order, NaN last; dx = dy back where it was"}};
 const RegisteredOperation top_k_op{
     {.name = "top_k",
-     .derivative = to_positions,
+     .derivative = detail::flat_derivative,
      .check =
          [] {
            return order_check([](const Tensor& x, Index axis) { return top_k(x, 2, axis).values; });
