@@ -129,6 +129,15 @@ Index output_size(const C& cell) {
 
 namespace detail {
 
+// What errors call a cell and layers of it.
+template <class C>
+constexpr const char* kind_of() {
+  if constexpr (requires { C::kind; })
+    return C::kind;
+  else
+    return "recurrent";
+}
+
 // A step of a cell that begun already: x_t [batch, input], not projected.
 template <Cell C>
 typename C::State step_from_input(const C& cell, const Tensor& x, const typename C::State& s,

@@ -126,12 +126,7 @@ class Recurrent : public Module {
   static constexpr bool fixed_shapes = requires { C::kind; }
   || !requires(const C& c) { c.initial_state(Index()); };
 
-  static constexpr const char* kind() {
-    if constexpr (requires { C::kind; })
-      return C::kind;
-    else
-      return "recurrent";
-  }
+  static constexpr const char* kind() { return detail::kind_of<C>(); }
   static constexpr const char* hint() {
     if constexpr (requires { C::layer_hint; })
       return C::layer_hint;

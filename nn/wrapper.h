@@ -13,12 +13,7 @@ namespace unroll::nn::detail {
 // A cell's options within those of its wrapper, with the sizes.
 template <class C, class Options>
 typename C::Options options_of_cell(const Options& o) {
-  constexpr const char* kind = [] {
-    if constexpr (requires { C::kind; })
-      return C::kind;
-    else
-      return "recurrent";
-  }();
+  constexpr const char* kind = kind_of<C>();
   typename C::Options inner = o.cell;
   set_size(kind, "input", inner.input, o.input);
   set_size(kind, "hidden", inner.hidden, o.hidden);
