@@ -13,13 +13,11 @@
 namespace unroll::optim {
 namespace {
 
+using detail::path_and_type;
 using unroll::detail::data;
 using unroll::detail::leaf_info;
-using unroll::detail::leaf_path;
 
 constexpr Index grain = 32768;
-
-std::string path_and_type(const Tensor& p) { return leaf_path(*p.header()) + " " + describe(p); }
 
 // a += part · (p - a)
 void approach(const Tensor& a, const Tensor& p, double part) {

@@ -14,16 +14,11 @@
 namespace unroll::optim {
 namespace {
 
+using detail::is_frozen;
 using detail::LinePoint;
-using unroll::detail::Header;
-using unroll::detail::leaf_path;
+using detail::path_and_type;
 
 constexpr const char* name = "lbfgs";
-
-bool is_frozen(const Tensor& p) { return p.header()->is(Header::frozen); }
-std::string path_and_type(const Tensor& p) {
-  return leaf_path(*p.header()) + " " + unroll::describe(p);
-}
 
 void require(bool holds, const char* option, double value, const char* needed) {
   if (!holds)

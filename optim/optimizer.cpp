@@ -11,18 +11,10 @@
 #include <limits>
 
 namespace unroll::optim {
-namespace {
 
+using detail::is_frozen;
+using detail::path_and_type;
 using unroll::detail::Header;
-using unroll::detail::leaf_path;
-
-bool is_frozen(const Tensor& parameter) { return parameter.header()->is(Header::frozen); }
-
-std::string path_and_type(const Tensor& parameter) {
-  return leaf_path(*parameter.header()) + " " + unroll::describe(parameter);
-}
-
-}  // namespace
 
 // A parameter and the gradient it gets.
 struct Optimizer::Work {

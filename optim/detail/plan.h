@@ -18,6 +18,10 @@ struct Plan {
   double initial = 0;    // what moments are before the first step
 };
 
+// A parameter in errors: "encoder.W f32 [3, 4]".
+std::string path_and_type(const Tensor& parameter);
+bool is_frozen(const Tensor& parameter);
+
 // A number for people: "0.001".
 std::string number_text(double value);
 

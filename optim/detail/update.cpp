@@ -1,3 +1,4 @@
+#include <unroll/autograd/leaf.h>
 #include <unroll/autograd/parallel.h>
 #include <unroll/autograd/simd/packet.h>
 #include <unroll/optim/detail/plan.h>
@@ -103,6 +104,14 @@ Index elements_of(const Job& job) {
 }
 
 }  // namespace
+
+std::string path_and_type(const Tensor& parameter) {
+  return unroll::detail::leaf_path(*parameter.header()) + " " + unroll::describe(parameter);
+}
+
+bool is_frozen(const Tensor& parameter) {
+  return parameter.header()->is(unroll::detail::Header::frozen);
+}
 
 std::string number_text(double value) {
   char text[32];
