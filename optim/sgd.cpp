@@ -37,7 +37,7 @@ detail::Plan SGD::plan(Index group, double lr, Index steps) const {
 
 std::string SGD::describe_options(Index group) const {
   const SGDOptions& o = options_of(group);
-  return detail::option_text({{"momentum", o.momentum}}) + (o.nesterov ? " nesterov" : "") +
+  return detail::option_text({{"momentum", o.momentum}}) + (o.nesterov ? ", nesterov" : "") +
          (o.dampening > 0 ? detail::option_text({{"dampening", o.dampening}}) : "") +
          detail::option_text({{"weight_decay", o.weight_decay}}) + detail::sparse_text(o);
 }

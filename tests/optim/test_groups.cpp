@@ -205,7 +205,7 @@ BOOST_AUTO_TEST_CASE(description) {
              "lr 0.0001, beta1 0.9, beta2 0.99, weight_decay 0");
   BOOST_TEST(sgd.describe().starts_with(
       "sgd  2 parameters, 0 steps\n"
-      "  group 0  lr 0.01, momentum 0.9 nesterov, weight_decay 0  2 parameters, 9 elements\n"));
+      "  group 0  lr 0.01, momentum 0.9, nesterov, weight_decay 0  2 parameters, 9 elements\n"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
