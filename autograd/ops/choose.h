@@ -2,10 +2,12 @@
 
 #include <unroll/autograd/tensor.h>
 
-// Choosing between elements. What is not chosen never matters: be it infinite or NaN, it reaches
-// neither the result nor any gradient, and its own gradient is exactly 0, even where the upstream
-// gradient is NaN. Masks are those of relations.h, in any dtype, without a gradient; shapes
-// broadcast. f32 or f64 of one dtype.
+// Choosing between elements. What is not chosen never matters here: be it infinite or NaN, it does
+// not reach the result, and its own gradient is exactly 0, even where the upstream gradient is NaN.
+// What it was computed from gets that 0 times a derivative, which may be infinite: where(x > 0,
+// log(x), 0) has gradient NaN at 0, where(x > 0, log(where(x > 0, x, 1)), 0) has 0.
+// Masks are those of relations.h, in any dtype, without a gradient; shapes broadcast. f32 or f64 of
+// one dtype.
 namespace unroll {
 
 // a where the mask is not 0, else b.

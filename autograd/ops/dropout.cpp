@@ -1,3 +1,4 @@
+#include <unroll/autograd/detail/generate.h>
 #include <unroll/autograd/ops/check_rows.h>
 #include <unroll/autograd/ops/dropout.h>
 #include <unroll/autograd/ops/relations.h>
@@ -18,12 +19,17 @@ const Pointwise dropout_op{
      .formula = "mask x; dx = mask dy; both exactly 0 where the mask is"},
     [](auto x, auto mask) { return where(mask != 0.0, x * mask, 0.0); }};
 
-}  // namespace
-
-Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
+void check_rate(double rate) {
   if (!(rate >= 0 && rate < 1))
     fail("dropout",
          {.given = "rate " + std::to_string(rate), .needed = "0 <= rate < 1", .hint = {}});
+}
+
+}  // namespace
+
+Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
+  check_rate(rate);
+  detail::require_floating_dtype("dropout", dtype);
   const Rng stream = detail::next_random_stream();
   Tensor mask = detail::empty(shape, dtype);
   const auto limit = static_cast<std::uint32_t>(std::min(std::ldexp(rate, 32), 4294967295.0));
@@ -47,9 +53,7 @@ Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
 Tensor dropout(const Tensor& x, double rate) {
   detail::require_floating("dropout", "x", x);
   if (!is_training() || rate == 0) {
-    if (!(rate >= 0 && rate < 1))
-      fail("dropout",
-           {.given = "rate " + std::to_string(rate), .needed = "0 <= rate < 1", .hint = {}});
+    check_rate(rate);
     return x;
   }
   return dropout_op(x, dropout_mask(x.shape(), rate, x.dtype()));

@@ -128,6 +128,16 @@ BOOST_AUTO_TEST_CASE(second_order) {
   equal(other.gradient(d, z, {.upstream = vec({1, nan})}), {12, 0});
 }
 
+// A derivative that is infinite there makes NaN of the 0, unless what goes in is chosen as well.
+BOOST_AUTO_TEST_CASE(what_the_choice_was_computed_from) {
+  Tape tape;
+  const Tensor x = tape.watch(vec({0, 2}));
+  const Tensor late = tape.gradient(sum(where(x > 0, log(x), 0)), x);
+  BOOST_TEST(std::isnan(values(late)[0]));
+  BOOST_TEST(values(late)[1] == 0.5);
+  equal(tape.gradient(sum(where(x > 0, log(where(x > 0, x, 1)), 0)), x), {0, 0.5});
+}
+
 BOOST_AUTO_TEST_CASE(masks_have_no_gradient) {
   Tape tape;
   const Tensor x = tape.watch(vec({1, 2}));
@@ -157,6 +167,12 @@ BOOST_AUTO_TEST_CASE(errors) {
   BOOST_TEST(error_text([&] { masked_fill(ids, ids, 1); }).find("[masked_fill] x i64 [2]") == 0U);
   BOOST_TEST(error_text([&] { where(Tensor{}, x, x); }).find("[where] mask is undefined") == 0U);
   BOOST_TEST(error_text([&] { dropout(x, ids); }).find("[dropout] mask i64 [2]") == 0U);
+  check_text([] { dropout_mask({4}, 0.5, i64); }, "[dropout] dtype i64; needed f32 or f64");
+  for (const double rate : {-0.1, 1.0, nan}) {
+    const std::string text = "[dropout] rate " + std::to_string(rate) + "; needed 0 <= rate < 1";
+    check_text([&] { dropout_mask({4}, rate); }, text);
+    check_text([&] { dropout(x, rate); }, text);
+  }
   BOOST_TEST(error_text([&] { clamp(x, {.low = 1, .high = 0}); }) ==
              "[clamp] low 1.000000 and high 0.000000; needed low <= high; hint: clamp(x, {.low = "
              "-1, .high = 1})");
