@@ -40,8 +40,9 @@ requires(std::is_arithmetic_v<From>&& std::is_arithmetic_v<To>&& std::is_arithme
                        static_cast<Number>(step), dtype);
 }
 template <class From, class To>
-requires(std::is_arithmetic_v<From>&& std::is_arithmetic_v<To>) Tensor arange(From from, To to) {
-  return arange(from, to, Index{1});
+requires(std::is_arithmetic_v<From>&& std::is_arithmetic_v<To>) Tensor
+    arange(From from, To to, DType dtype = std::integral<From> && std::integral<To> ? i64 : f32) {
+  return arange(from, to, Index{1}, dtype);
 }
 // `count` numbers at equal distances, the first is `from` and the last is `to`; of one number:
 // from.

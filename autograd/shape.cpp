@@ -15,7 +15,9 @@ Shape::Shape(std::span<const Index> extents) : rank_(std::ssize(extents)) {
   std::copy(extents.begin(), extents.end(), extents_.begin());
   for (const Index extent : extents)
     if (extent < 0)
-      fail("shape", {.given = to_string(*this), .needed = "extents >= 0", .hint = {}});
+      fail("shape", {.given = to_string(*this),
+                     .needed = "extents >= 0",
+                     .hint = "-1 for what is left is understood by reshape(x, {-1, n}) alone"});
 }
 
 Index Shape::operator[](Index axis) const {

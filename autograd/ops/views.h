@@ -19,7 +19,7 @@ Tensor select(const Tensor& x, Index axis, Index index);
 
 struct SliceOptions {
   Index axis = 0;
-  Index from = 0;
+  Index from = 0;                // negative counts from the end
   std::optional<Index> to = {};  // half-open; none: to the end; negative counts from the end
   Index step = 1;                // > 0; flip() turns an axis around
 };
@@ -46,8 +46,10 @@ struct DiagonalOptions {
 // x[i, i + offset] of two axes, as the last axis of the result; empty where there is no such.
 Tensor diagonal(const Tensor& x, const DiagonalOptions& options = {});
 
-// The same elements in row-major order; copies where x has gaps that do not fit.
+// The same elements in row-major order; copies where x has gaps that do not fit. In a list one
+// extent may be -1, for what the others leave: reshape(x, {-1, n}).
 Tensor reshape(const Tensor& x, const Shape& shape);
+Tensor reshape(const Tensor& x, std::initializer_list<Index> extents);
 // Axes of extent 1 stretched to `shape`, without a copy.
 Tensor expand(const Tensor& x, const Shape& shape);
 // x itself where its elements lie one after another, else a copy where they do.

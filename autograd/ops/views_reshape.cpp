@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace unroll {
 namespace {
@@ -107,6 +109,29 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
   }
   return detail::apply_view(reshape_op, fits ? x : detail::contiguous_copy(x),
                             [&](const Layout& whole) { return *reshaped(whole, shape); });
+}
+
+Tensor reshape(const Tensor& x, std::initializer_list<Index> extents) {
+  const auto open = std::find(extents.begin(), extents.end(), Index{-1});
+  if (open == extents.end()) return reshape(x, Shape(extents));
+  detail::require_defined("reshape", "x", x);
+  std::vector<Index> found(extents);
+  const auto at = static_cast<std::size_t>(open - extents.begin());
+  found[at] = 1;
+  Index others = 0;  // their product; 0 where that leaves no extent, or any
+  if (std::count(found.begin(), found.end(), Index{-1}) == 0)
+    others = Shape(std::span<const Index>(found)).size();
+  if (others == 0 || x.size() % others != 0) {
+    std::string given = "x " + describe(x) + " to [";
+    for (const Index extent : extents)
+      given += (given.back() == '[' ? "" : ", ") + std::to_string(extent);
+    fail("reshape",
+         {.given = given + "]",
+          .needed = "at most one -1, and others whose product divides " + std::to_string(x.size()),
+          .hint = {}});
+  }
+  found[at] = x.size() / others;
+  return reshape(x, Shape(std::span<const Index>(found)));
 }
 
 Tensor expand(const Tensor& x, const Shape& shape) {

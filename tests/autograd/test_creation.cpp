@@ -55,6 +55,8 @@ BOOST_AUTO_TEST_CASE(ranges) {
   BOOST_TEST(all_equal(arange(5, 0, -2), tensor({5, 3, 1})));
   BOOST_TEST(all_equal(arange(-1, 2), tensor({-1, 0, 1})));
   BOOST_TEST(all_equal(arange(0, 3, 1, f32), tensor({0.0, 1.0, 2.0})));
+  BOOST_TEST(all_equal(arange(1, 3, f64), tensor({1.0, 2.0}, f64)));
+  BOOST_TEST(all_equal(arange(0.5, 3, f64), tensor({0.5, 1.5, 2.5}, f64)));
   BOOST_TEST(all_equal(arange(0.5, 2.0, 0.5), tensor({0.5, 1.0, 1.5})));
   BOOST_TEST(all_equal(arange(1, 0, -0.25, f64), tensor({1.0, 0.75, 0.5, 0.25}, f64)));
   BOOST_TEST(arange(0, 1, 0.1, f64).size() == 10);  // as NumPy: ⌈(to - from) / step⌉

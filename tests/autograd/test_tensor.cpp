@@ -8,6 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "support/error_text.h"
 #include "support/leaves.h"
 #include "support/numeric.h"
 
@@ -160,6 +161,10 @@ BOOST_AUTO_TEST_CASE(views_hold_the_right_elements) {
   BOOST_TEST(all_equal(reshape(transpose(select(x, 0, 0), 0, 1), {2, 6}),
                        tensor({{0, 4, 8, 1, 5, 9}, {2, 6, 10, 3, 7, 11}})));
   BOOST_TEST(all_equal(reshape(select(x, 1, 0), {8}), tensor({0, 1, 2, 3, 12, 13, 14, 15})));
+  BOOST_TEST(all_equal(reshape(x, {4, -1}), reshape(x, {4, 6})));
+  BOOST_TEST(all_equal(reshape(x, {-1}), arange(24)));
+  BOOST_TEST(all_equal(reshape(x, {2, 12, -1}), reshape(x, {2, 12, 1})));
+  BOOST_TEST((reshape(zeros({0, 3}), {-1, 6}).shape() == Shape{0, 6}));
   auto [left, right] = split(select(x, 0, 1), {1, 3}, -1);
   BOOST_TEST(all_equal(left, tensor({{12}, {16}, {20}})));
   BOOST_TEST(all_equal(right, tensor({{13, 14, 15}, {17, 18, 19}, {21, 22, 23}})));
@@ -177,6 +182,28 @@ BOOST_AUTO_TEST_CASE(views_that_are_refused) {
   BOOST_CHECK_THROW(static_cast<void>(slice(x, {.axis = 1, .to = 7})), Error);
   BOOST_CHECK_THROW(static_cast<void>(slice(x, {.step = 0})), Error);
   BOOST_CHECK_THROW(static_cast<void>(reshape(x, {5})), Error);
+  const std::string left = "; needed at most one -1, and others whose product divides ";
+  check_throws(
+      [&] {
+        return reshape(x, {5, -1});
+      },
+      "[reshape] x f32 [2, 6] to [5, -1]" + left + "12");
+  check_throws(
+      [&] {
+        return reshape(x, {-1, -1});
+      },
+      "[reshape] x f32 [2, 6] to [-1, -1]" + left + "12");
+  check_throws(
+      [&] {
+        return reshape(zeros({0}), {0, -1});
+      },
+      "[reshape] x f32 [0] to [0, -1]" + left + "0");
+  check_throws(
+      [&] {
+        return expand(zeros({1, 6}), {2, -1});
+      },
+      "[shape] [2, -1]; needed extents >= 0; hint: -1 for what is left is understood by "
+      "reshape(x, {-1, n}) alone");
   BOOST_CHECK_THROW(static_cast<void>(expand(x, {3, 6})), Error);
   BOOST_CHECK_THROW(static_cast<void>(split<4>(x, 1)), Error);
   BOOST_CHECK_THROW(static_cast<void>(split(x, {2, 3}, 1)), Error);
