@@ -15,7 +15,8 @@ class Axes {
  public:
   Axes(Index axis) : axes_{axis} {}
   Axes(std::initializer_list<Index> axes) : axes_(axes) {}
-  static Axes all() {  // norm(x, Axes::all(), {.p = 1})
+  Axes(const std::vector<Index>& axes) : axes_(axes) {}  // chosen at run time
+  static Axes all() {                                    // norm(x, Axes::all(), {.p = 1})
     Axes axes{};
     axes.all_ = true;
     return axes;

@@ -283,6 +283,10 @@ BOOST_AUTO_TEST_CASE(shapes) {
   BOOST_TEST(var(x, {0, 2}, {.keepdim = true}).shape() == (Shape{1, 3, 1}));
   BOOST_TEST(stddev(x, {-1}).shape() == (Shape{2, 3}));
   BOOST_TEST(mean(x, Axes::all(), {.keepdim = true}).shape() == (Shape{1, 1, 1}));
+  std::vector<Index> axes;  // as many as there are at run time; of none nothing is taken away
+  BOOST_TEST(all_equal(sum(x, axes), x));
+  for (const Index axis : {0, -1}) axes.push_back(axis);
+  BOOST_TEST(all_equal(sum(x, axes), sum(x, {0, -1})));
   BOOST_TEST(prod(x, {0, 1, 2}, {.keepdim = true}).shape() == (Shape{1, 1, 1}));
 }
 
