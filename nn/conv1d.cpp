@@ -1,6 +1,6 @@
-#include <unroll/autograd/create.h>
 #include <unroll/autograd/ops/join.h>
 #include <unroll/autograd/ops/matmul.h>
+#include <unroll/autograd/ops/rearrange.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/nn/conv1d.h>
 #include <unroll/nn/scope.h>
@@ -43,9 +43,7 @@ Tensor Conv1d::operator()(const Tensor& x) const {
   const Index in_front = options.padding == Padding::causal ? reach : zeros_around / 2;
   Tensor padded = x;
   if (zeros_around > 0)
-    padded = concat({zeros_like(x, x.shape().with(0, in_front)), x,
-                     zeros_like(x, x.shape().with(0, zeros_around - in_front))},
-                    0);
+    padded = pad(x, {{.axis = 0, .before = in_front, .after = zeros_around - in_front}});
   const Index steps = padded.size(0) - reach;
   if (steps <= 0)
     fail("conv1d", {.given = "x " + unroll::describe(x),
