@@ -133,6 +133,13 @@ BOOST_AUTO_TEST_CASE(same_seed_same_model) {
   BOOST_TEST(!all_equal(a->cell(0).Wx, c->cell(0).Wx).ok());
 }
 
+// Gates f, g, o: the first.
+BOOST_AUTO_TEST_CASE(forget_bias_of_coupled_gates) {
+  const nn::CoupledLSTMCell cell({.input = 2, .hidden = 2, .forget_bias = 3});
+  BOOST_TEST(values(*cell.b) == (std::vector<double>{3, 3, 0, 0, 0, 0}),
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace unroll::test

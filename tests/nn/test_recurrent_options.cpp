@@ -285,6 +285,26 @@ BOOST_AUTO_TEST_CASE(highway_starts_by_carrying) {
   BOOST_TEST(all_equal(residual(x).outputs, first(x).outputs + plain(x).outputs));
 }
 
+// Dropout is of what a cell gets, not of what goes around it.
+BOOST_AUTO_TEST_CASE(what_goes_around_a_layer_is_not_dropped) {
+  nn::RNN layer({.input = 2, .hidden = 3, .layers = 2, .skip = nn::Skip::residual, .dropout = 0.5});
+  nn::RNN first({.input = 2, .hidden = 3});
+  const auto of_first = first.parameters();
+  for (const auto& [path, p] : layer.parameters()) {
+    unroll::detail::overwrite(p, zeros(p.shape()), "test");
+    for (const auto& [name, value] : of_first)
+      if (name == path) unroll::detail::overwrite(p, value, "test");
+  }
+  const Tensor x = random_values({4, 3, 2}, 1, f32);
+  Tape tape;
+  BOOST_TEST(all_equal(layer(x).outputs, first(x).outputs));
+}
+
+BOOST_AUTO_TEST_CASE(projection_is_drawn_as_the_weights_of_the_input) {
+  const nn::LSTMCell cell({.input = 3, .hidden = 3, .projection = 3, .init = init::identity(0.5)});
+  BOOST_TEST(all_equal(*cell.Wp, 0.5 * eye(3)));
+}
+
 BOOST_AUTO_TEST_CASE(irnn) {
   nn::RNN layer(
       {.input = 2,
