@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <typeinfo>
+#include <vector>
 
 #include <cxxabi.h>
 
@@ -14,20 +15,26 @@ namespace {
 // "List<Net>" of unroll::nn::List<(anonymous namespace)::Net>.
 std::string without_scopes(std::string_view name) {
   std::string text;
-  std::size_t word = 0;  // where the innermost name begins
+  std::vector<std::size_t> words{0};  // where names begin, the innermost last
   for (std::size_t i = 0; i < name.size(); ++i) {
-    if (name[i] ==
-        '(') {  // of an anonymous namespace, or the arguments of a function around a local class
+    // Of an anonymous namespace, or the arguments of a function around a local class.
+    if (name[i] == '(') {
       for (int depth = 0; i < name.size(); ++i) {
         depth += name[i] == '(' ? 1 : name[i] == ')' ? -1 : 0;
         if (depth == 0) break;
       }
     } else if (name.substr(i, 2) == "::") {
-      text.resize(word);
+      text.resize(words.back());
       ++i;
-    } else if (name[i] == '<' || name[i] == ',') {
+    } else if (name[i] == '<') {
       text += name[i];
-      word = text.size();
+      words.push_back(text.size());
+    } else if (name[i] == ',') {
+      text += name[i];
+      words.back() = text.size();
+    } else if (name[i] == '>') {
+      text += name[i];
+      if (words.size() > 1) words.pop_back();
     } else if (name[i] != ' ') {
       text += name[i];
     }

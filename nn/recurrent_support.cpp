@@ -96,7 +96,10 @@ void check_initial(const char* kind, const std::string& name, const Tensor& x,
   const unroll::detail::Header& h = *x.header();
   if (tape == nullptr || h.tape == 0 || h.tape == tape->serial) return;
   for (const unroll::detail::Recording* r = tape->outer; r != nullptr; r = r->outer)
-    if (r->serial == h.tape) return;  // the operation that meets it says so
+    if (r->serial == h.tape)
+      fail_nowhere(kind, {.given = name + " " + describe(x) + " belongs to an outer tape",
+                          .needed = "a value of the innermost tape or without history",
+                          .hint = "state = detach(out.state), or compute under one tape"});
   const std::string origin = unroll::detail::origin_of(h);
   fail_nowhere(kind, {.given = name + " " + describe(x) + " belongs to a tape that has ended" +
                                (origin.empty() ? "" : " (made at " + origin + ")"),

@@ -217,6 +217,17 @@ BOOST_AUTO_TEST_CASE(describing) {
              "      b  f32 [3]\n");
 }
 
+BOOST_AUTO_TEST_CASE(describing_classes_in_templates) {
+  const nn::Recurrent<nn::Zoneout<nn::RNNCell>> layer({.input = 2, .hidden = 3});
+  BOOST_TEST(layer.describe() ==
+             "Recurrent<Zoneout<RNNCell>>  18 parameters\n"
+             "  0  Layer  18 parameters\n"
+             "    forward  Zoneout<RNNCell>  18 parameters\n"
+             "      Wx  f32 [2, 3]\n"
+             "      Wh  f32 [3, 3]\n"
+             "      b  f32 [3]\n");
+}
+
 BOOST_AUTO_TEST_CASE(copying_values) {
   Outer a({});
   Outer b({});

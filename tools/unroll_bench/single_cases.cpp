@@ -11,7 +11,7 @@ using namespace unroll;
 using Call = std::function<Tensor(const std::vector<Tensor>&)>;
 
 // The operation, and under a tape its gradient for all operands that can have one.
-std::function<void()> both_ways(const Call& f, std::vector<Tensor> operands, bool train) {
+std::function<void()> both_ways(const Call& f, const std::vector<Tensor>& operands, bool train) {
   const Tensor upstream = ones_like(f(operands));
   return [=] {
     if (!train) {
