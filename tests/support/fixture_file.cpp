@@ -30,11 +30,11 @@ FixtureFile read_fixture(const std::string& name) {
     const auto count = static_cast<std::size_t>(shape.size());
     if (entry.at("dtype") == "I64") {
       std::vector<Index> elements(count);
-      std::memcpy(elements.data(), from_here, count * sizeof(Index));
+      if (count > 0) std::memcpy(elements.data(), from_here, count * sizeof(Index));
       file.tensors[key] = from(std::span<const Index>(elements), shape);
     } else if (entry.at("dtype") == "F64") {
       std::vector<double> elements(count);
-      std::memcpy(elements.data(), from_here, count * sizeof(double));
+      if (count > 0) std::memcpy(elements.data(), from_here, count * sizeof(double));
       file.tensors[key] = from(std::span<const double>(elements), shape);
     } else {
       throw std::runtime_error(path + ": dtype of " + key);
