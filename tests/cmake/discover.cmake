@@ -22,7 +22,7 @@ foreach(line IN LISTS lines)
     list(APPEND names "${name}")
     string(APPEND content
       "add_test([==[${folder}.${name}]==] [==[${program}]==] [==[--run_test=${name}]==] --color_output=no)\n"
-      "set_tests_properties([==[${folder}.${name}]==] PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)\n")
+      "set_tests_properties([==[${folder}.${name}]==] PROPERTIES TIMEOUT 2400 SKIP_RETURN_CODE 77)\n")
   endif()
 endforeach()
 if(NOT names)
