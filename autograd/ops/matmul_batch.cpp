@@ -62,8 +62,9 @@ Matrices matrices(const Tensor& x, const Shape& batch) {
   const Tensor one = detail::make_view(*x.header(), last_axes(x, detail::extents),
                                        last_axes(x, detail::strides), 0);
   Tensor copied;
-  all.first = detail::as_matrix_2d(one, copied);
-  if (copied.header() != one.header()) {
+  const bool empty = x.size() == 0;  // then there is no first matrix to look at
+  if (!empty) all.first = detail::as_matrix_2d(one, copied);
+  if (empty || copied.header() != one.header()) {
     all.hold = detail::dense_copy(x);
     all.first = {all.hold.header()->data, x.size(-2), x.size(-1), x.size(-1), 1};
   }
