@@ -317,7 +317,7 @@ void check_operation(const Operation& operation) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(gradcheck)
+BOOST_AUTO_TEST_SUITE(operations)
 
 const auto operation_cases = for_every_operation(check_operation, __FILE__);
 
