@@ -29,7 +29,9 @@ if(kind STREQUAL "package")
     endif()
   endforeach()
 else()
-  list(APPEND configure "-DUNROLL_ROOT=${source}" "-DUNROLL_ONEDNN=${onednn}")
+  # That it builds and links is the question, so nothing is optimised.
+  list(APPEND configure "-DUNROLL_ROOT=${source}" "-DUNROLL_ONEDNN=${onednn}"
+    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0)
 endif()
 
 run(${configure} -B "${folder}/build")
