@@ -2,6 +2,7 @@
 
 #include <unroll/autograd/compare.h>
 #include <unroll/autograd/create.h>
+#include <unroll/autograd/derivatives.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/graph.h>
@@ -31,8 +32,10 @@
 #include <unroll/autograd/ops/softmax.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/autograd/parallel.h>
+#include <unroll/autograd/per_parameter.h>
 #include <unroll/autograd/pointwise.h>
 #include <unroll/autograd/pool.h>
 #include <unroll/autograd/rng.h>
+#include <unroll/autograd/rows.h>
 #include <unroll/autograd/state.h>
 #include <unroll/autograd/tape.h>
