@@ -49,6 +49,14 @@ void Backward::defer_product(Index input, const Tensor& a, const Tensor& g) {
   pass_.defer_product(value_of(input), a, g);
 }
 
+void Backward::add_recorded_product(Index input, const Tensor& a, const Tensor& g) {
+  if (needs(input)) pass_.add_recorded_product(value_of(input), a, g);
+}
+
+void Backward::add_recorded_region(Index input, const Tensor& g, const detail::Layout& layout) {
+  if (needs(input)) pass_.add_recorded_region(value_of(input), g, layout);
+}
+
 void Backward::add_rows(Index input, const Tensor& ids, const Tensor& g) {
   pass_.add_rows(value_of(input), ids, g);
 }

@@ -57,6 +57,9 @@ class Backward {
   bool used_often(Index input) const;
   // gradient of input += aᵀ·g, taken together with all such products of the same input.
   void defer_product(Index input, const Tensor& a, const Tensor& g);
+  // The same while recording; and g as a region of the gradient of input.
+  void add_recorded_product(Index input, const Tensor& a, const Tensor& g);
+  void add_recorded_region(Index input, const Tensor& g, const detail::Layout& layout);
   // gradient of input (a table [count, size]) += rows g at ids, kept sparse while nothing dense
   // comes.
   void add_rows(Index input, const Tensor& ids, const Tensor& g);

@@ -75,6 +75,7 @@ void GradientPass::defer_product(std::uint32_t value, const Tensor& a, const Ten
 
 void GradientPass::flush(std::uint32_t value) {
   slots_[value].clear(Slot::deferred);
+  if (options_.differentiable) return flush_recorded(value);
   const auto found = products_.find(value);
   if (found == products_.end()) return;
   std::vector<Product> list = std::move(found->second);
@@ -114,6 +115,7 @@ void GradientPass::flush(std::uint32_t value) {
 }
 
 void GradientPass::flush_all() {
+  if (options_.differentiable) return flush_all_recorded();
   std::vector<std::uint32_t> waiting;
   for (const auto& entry : products_) waiting.push_back(entry.first);
   std::sort(waiting.begin(), waiting.end());

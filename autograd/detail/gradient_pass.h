@@ -79,6 +79,11 @@ class GradientPass {
   Destination claim_destination(std::uint32_t value, int depth = 0);
   void defer_product(std::uint32_t value, const Tensor& a, const Tensor& g);
   void add_rows(std::uint32_t value, const Tensor& ids, const Tensor& rows);
+  // Where it is recorded: g lies in the gradient of a value as `layout` says; aᵀ·g is added to it.
+  // Both wait for others of the same value.
+  void add_recorded_region(std::uint32_t value, const Tensor& g, const Layout& layout);
+  void add_recorded_product(std::uint32_t value, const Tensor& a, const Tensor& g);
+  Tensor transposed(const Tensor& W);  // recorded once in a pass
   bool hand_over(std::uint32_t value, const Tensor& piece);
   // The slot of a value whose gradient is a buffer of its own, and no other's, or is yet to be
   // made; null where it may be a region, shared or waited for.
@@ -101,6 +106,12 @@ class GradientPass {
   struct Product {
     Tensor a, g;
   };
+  // What waits to be added while recording.
+  struct Recorded {
+    std::vector<Tensor> pieces;
+    std::vector<Layout> layouts;  // of each piece
+    std::vector<Product> products;
+  };
   // A value whose gradient lies in that of `into`, until its rule has run.
   struct Passed {
     std::uint32_t value;
@@ -122,6 +133,8 @@ class GradientPass {
   void complete(std::uint32_t value);
   void flush(std::uint32_t value);
   void flush_all();
+  void flush_recorded(std::uint32_t value);
+  void flush_all_recorded();
   void flush_rows(std::uint32_t value);
   PassResult take(std::uint32_t value);
   void pin(const Tensor& g);
@@ -135,6 +148,8 @@ class GradientPass {
   std::unordered_map<std::uint32_t, std::vector<Product>> products_;
   std::unordered_map<Header*, Index> pins_;  // how many products read a buffer
   std::unordered_map<std::uint32_t, std::vector<SparseRows>> rows_;
+  std::unordered_map<std::uint32_t, Recorded> recorded_;
+  std::unordered_map<const Header*, Tensor> transposed_;
 };
 
 }  // namespace unroll::detail

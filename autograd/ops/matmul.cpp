@@ -12,14 +12,6 @@ namespace {
 
 using detail::Matrix;
 
-// The rows of x, whatever its rank.
-Tensor flat(const Tensor& x) {
-  if (x.rank() == 2) return x;
-  Index rows = 1;  // also where they have no elements
-  for (Index i = 0; i + 1 < x.rank(); ++i) rows *= x.size(i);
-  return reshape(x, {rows, x.size(-1)});
-}
-
 // x [..., M×K], W [K×N], y [..., M×N]; input 2, where there is one, is added.
 void product_derivative(Backward& b) {
   Tensor g = b.upstream();
@@ -28,8 +20,8 @@ void product_derivative(Backward& b) {
   const Tensor W = b.saved(1);
   if (b.differentiable()) {
     const Tensor rows = contiguous(g);
-    if (b.needs(0)) b.add(0, matmul(rows, transpose(W, 0, 1)));  // [M×K] = [M×N]·[K×N]ᵀ
-    if (b.needs(1)) b.add(1, matmul(transpose(flat(x), 0, 1), flat(rows)));  // [K×N] = [M×K]ᵀ·[M×N]
+    if (b.needs(0)) b.add(0, matmul(rows, b.pass().transposed(W)));  // [M×K] = [M×N]·[K×N]ᵀ
+    b.add_recorded_product(1, x, rows);                              // [K×N] = [M×K]ᵀ·[M×N]
     if (b.inputs() > 2) b.add(2, g);
     return;
   }

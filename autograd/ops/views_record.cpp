@@ -8,6 +8,9 @@
 namespace unroll::detail {
 namespace {
 
+Layout layout_in_row(const Tensor& rows, Index row);
+Tensor as_root(const Tensor& whole);
+
 // What lies in a region of x and nowhere else.
 const RegisteredOperation region_op{
     {.name = "region",
@@ -28,20 +31,60 @@ const RegisteredOperation place_op{
     {.name = "place",
      .derivative =
          [](Backward& b) {
-           if (const Tensor g = b.upstream(); g.defined())
-             b.add(0, region(g, b.attributes<Layout>()));
+           const Tensor g = b.upstream();
+           if (!g.defined()) return;
+           const Tensor whole = as_root(g);
+           for (Index i = 0; i < b.inputs(); ++i)
+             if (b.needs(i)) b.add(i, region(whole, layout_in_row(b.saved(0), i)));
          },
      .check =
          [] {
+           const Layout in_middle{.shape = {2, 2}, .strides = {4, 2}, .offset = 1};
+           const Layout below{.shape = {2}, .strides = {1}, .offset = 8};
            Check check = view_check(
-               [](const Tensor& x) {
-                 return place(x, {3, 4}, {.shape = {2, 2}, .strides = {4, 2}, .offset = 1});
+               [=](const Tensor& x) {
+                 return place({&x, 1}, {3, 4}, {&in_middle, 1});
                },
                {2, 2});
+           check.cases.push_back({.name = "two that overlap",
+                                  .inputs = {{.shape = {2, 2}}, {.shape = {2}}},
+                                  .call = [=](std::span<const Tensor> in) {
+                                    const Layout layouts[] = {in_middle, below};
+                                    return place(in, {3, 4}, layouts);
+                                  }});
            check.trusts_caller = true;
            return check;
          },
      .formula = "zeros with x as a strided region"}};
+
+// Layouts as rows of whole numbers: any number of them is saved with an operation.
+constexpr Index row_numbers = 2 + 2 * Shape::max_rank;
+
+Tensor layouts_in_rows(std::span<const Layout> layouts) {
+  Tensor rows = zeros({std::ssize(layouts), row_numbers}, i64);
+  Index* to = data<Index>(rows);
+  for (const Layout& layout : layouts) {
+    to[0] = layout.shape.rank();
+    to[1] = layout.offset;
+    std::copy(layout.shape.begin(), layout.shape.end(), to + 2);
+    std::copy(layout.strides.begin(), layout.strides.end(), to + 2 + Shape::max_rank);
+    to += row_numbers;
+  }
+  return rows;
+}
+
+Layout layout_in_row(const Tensor& rows, Index row) {
+  const Index* from = data<Index>(rows) + row * row_numbers;
+  Layout layout{.shape = Shape(std::span(from + 2, static_cast<std::size_t>(from[0]))),
+                .offset = from[1]};
+  std::copy_n(from + 2 + Shape::max_rank, layout.strides.size(), layout.strides.begin());
+  return layout;
+}
+
+// A layout counts row-major elements of what it is a region of, and of that one's root too.
+Tensor as_root(const Tensor& whole) {
+  return is_dense(whole) && !is_recorded_view(region_op, whole) ? whole : contiguous_copy(whole);
+}
 
 }  // namespace
 
@@ -52,10 +95,7 @@ Check view_check(std::function<Tensor(const Tensor&)> f, const Shape& shape) {
 }
 
 Tensor region(const Tensor& whole, const Layout& layout) {
-  // The layout counts row-major elements of `whole`, in its root too: it must be the root.
-  const bool alone = is_dense(whole) && !is_recorded_view(region_op, whole);
-  return apply_view(region_op, alone ? whole : contiguous_copy(whole),
-                    [&](const Layout&) { return layout; });
+  return apply_view(region_op, as_root(whole), [&](const Layout&) { return layout; });
 }
 
 bool is_recorded_view(const Operation& operation, const Tensor& x) {
@@ -64,11 +104,22 @@ bool is_recorded_view(const Operation& operation, const Tensor& x) {
   return as_view(*tapes.current, tapes.current->history(x.header(), operation.name)) != nullptr;
 }
 
-Tensor place(const Tensor& pieces, const Shape& whole, const Layout& layout) {
-  Tensor y = zeros(whole, pieces.dtype());
-  copy_elements(pieces,
-                make_view(*y.header(), layout.shape.extents(), layout.strides, layout.offset));
-  return record(place_op, {&pieces}, y, {}, layout);
+Tensor place(std::span<const Tensor> pieces, const Shape& whole, std::span<const Layout> layouts) {
+  Tensor y = zeros(whole, pieces[0].dtype());
+  std::vector<const Tensor*> inputs;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const Layout& layout = layouts[i];
+    const auto rank = static_cast<std::size_t>(layout.shape.rank());
+    add_elements(pieces[i], make_view(*y.header(), layout.shape.extents(),
+                                      {layout.strides.data(), rank}, layout.offset));
+    inputs.push_back(&pieces[i]);
+  }
+  if (!is_recording(place_op.name, inputs)) return y;
+  const Tensor rows = layouts_in_rows(layouts);
+  Tensor* const out = &y;
+  const Tensor* const saved = &rows;
+  record(place_op, inputs, {&out, 1}, {&saved, 1}, nullptr, 0);
+  return y;
 }
 
 void view_derivative(Backward& b) {
@@ -79,7 +130,7 @@ void view_derivative(Backward& b) {
     const Layout layout =
         layout_in_parent(tape, b.node().first_output + static_cast<std::uint32_t>(k));
     if (b.differentiable()) {
-      b.add(0, place(g, b.input_shape(0), layout));
+      b.add_recorded_region(0, g, layout);
       continue;
     }
     const Destination to = b.destination(0);
@@ -88,7 +139,7 @@ void view_derivative(Backward& b) {
       add_elements(
           g, make_view(*to.buffer.header(), layout.shape.extents(), layout.strides, layout.offset));
     else
-      add_elements(place(g, b.input_shape(0), layout), to.buffer);
+      add_elements(place({&g, 1}, b.input_shape(0), {&layout, 1}), to.buffer);
   }
 }
 

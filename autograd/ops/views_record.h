@@ -34,9 +34,9 @@ void record_view(const Operation& operation, const Tensor& x, std::span<Tensor* 
 // The derivative rule of every view.
 void view_derivative(Backward& b);
 
-// The inverse of a view: zeros of the shape `whole` with the pieces in their place; and back, the
+// The inverse of views: zeros of the shape `whole` with each piece added in its place; and back, the
 // elements there.
-Tensor place(const Tensor& pieces, const Shape& whole, const Layout& layout);
+Tensor place(std::span<const Tensor> pieces, const Shape& whole, std::span<const Layout> layouts);
 Tensor region(const Tensor& whole, const Layout& layout);
 // A dense copy, recorded.
 Tensor contiguous_copy(const Tensor& x);
