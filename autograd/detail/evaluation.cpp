@@ -85,9 +85,10 @@ void Evaluation::check_against(const char* name, std::span<const Tensor> given, 
 
 Tensor Evaluation::watch_tensor(const Tensor& x) {
   if (!is_floating(x.dtype()))
-    fail(operation_, {.given = "x " + describe(x),
-                      .needed = "f32 or f64",
-                      .hint = "whole numbers have no derivative: let f capture them"});
+    fail(operation_,
+         {.given = "x " + describe(x),
+          .needed = "f32 or f64",
+          .hint = "tensor({1.0, 2.0}, f64); ids are captured: [&](const Tensor& x) { … ids … }"});
   check_given("x", x);
   return x_.emplace_back(tape_.watch(x));
 }
@@ -110,9 +111,10 @@ bool Evaluation::depends(const Tensor& y) const {
 
 void Evaluation::add_result(const Tensor& y) {
   if (!is_floating(y.dtype()))
-    fail(operation_, {.given = "f returned " + describe(y),
-                      .needed = "f32 or f64",
-                      .hint = "whole numbers have no derivative: return the other results alone"});
+    fail(operation_,
+         {.given = "f returned " + describe(y),
+          .needed = "f32 or f64",
+          .hint = "positions have no derivative: return max(x, -1), not argmax(x, -1)"});
   y_.push_back(y);
 }
 
