@@ -123,6 +123,12 @@ BOOST_AUTO_TEST_CASE(a_linear_function_has_no_curvature) {
   const auto f = [](const Tensor& x) { return sum(2.0 * x); };
   check_equal(hessian(f, three()), zeros({3, 3}, f64));
   check_equal(hvp(f, three(), three()), zeros({3}, f64));
+  const Model m;
+  const auto loss = [&] { return sum(m.a) + sum(m.b); };
+  const Gradients bent = hvp(m, loss, gradient(m, loss));
+  check_equal(bent[m.a], zeros({3}, f64));
+  check_equal(bent[m.b], zeros({1}, f64));
+  check_equal(hessian(m, loss), zeros({6, 6}, f64));
 }
 
 BOOST_AUTO_TEST_CASE(the_identity_and_views) {
