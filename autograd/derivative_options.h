@@ -12,7 +12,8 @@ struct DerivativeOptions {
   std::uint64_t seed = 1;  // of their masks: calls with one seed see the same masks
 };
 
-// Rows take one reverse pass for each element of y, columns about two thirds of two for each of x.
+// Rows take a reverse pass for each element of y, columns one for each of x, which costs about as
+// much.
 enum class JacobianBy { cheaper, rows, columns };
 
 struct JacobianOptions {

@@ -40,14 +40,15 @@ template <class S>
 using Bare = std::remove_cvref_t<S>;
 // A state; Tensor for what is derived from it.
 template <class S>
-using State = std::conditional_t<std::is_base_of_v<Tensor, Bare<S>>, Tensor, Bare<S>>;
+using PointOf = std::conditional_t<std::is_base_of_v<Tensor, Bare<S>>, Tensor, Bare<S>>;
+// What f returns, of a point or of nothing.
 template <class F, class... X>
-using Result = State<std::invoke_result_t<const F&, const X&...>>;
+using ResultOf = PointOf<std::invoke_result_t<const F&, const PointOf<X>&...>>;
 
 template <class F, class X>
-concept FunctionOf = std::invocable < const F&,
-        const State<X>
-& > ;
+concept FunctionOf = requires(const F& f, const PointOf<X>& x) {
+  f(x);
+};
 
 template <class M>
 concept HasParameters = std::same_as<M, ParameterList> || requires(const M& model) {
@@ -91,10 +92,10 @@ constexpr void require_tensor() {
 
 // ∂f/∂x of an f with one element, by one reverse pass.
 template <class F, class X>
-requires detail::FunctionOf<F, X> detail::State<X> gradient(const F& f, const X& x,
-                                                            const DerivativeOptions& options = {}) {
-  using Point = detail::State<X>;
-  detail::require_tensor<detail::Result<F, Point>>();
+requires detail::FunctionOf<F, X> detail::PointOf<X> gradient(
+    const F& f, const X& x, const DerivativeOptions& options = {}) {
+  using Point = detail::PointOf<X>;
+  detail::require_tensor<detail::ResultOf<F, X>>();
   detail::Evaluation at("gradient", options);
   const Tensor y = f(at.watch<Point>(x));
   at.set_loss(y);
@@ -105,7 +106,7 @@ requires detail::FunctionOf<F, X> detail::State<X> gradient(const F& f, const X&
 template <class M, class F>
 requires detail::ModelAndFunction<M, F> Gradients gradient(const M& model, const F& f,
                                                            const DerivativeOptions& options = {}) {
-  detail::require_tensor<detail::Result<F>>();
+  detail::require_tensor<detail::ResultOf<F>>();
   detail::Evaluation at("gradient", options);
   at.watch_parameters(detail::parameters_of(model));
   at.set_loss(f());
@@ -115,37 +116,38 @@ requires detail::ModelAndFunction<M, F> Gradients gradient(const M& model, const
 // f(x) and uᵀ·∂f/∂x, by one reverse pass.
 template <class F, class X>
 requires detail::FunctionOf<F, X>
-auto vjp(const F& f, const X& x, const detail::Result<F, detail::State<X>>& u,
+auto vjp(const F& f, const X& x, const detail::ResultOf<F, X>& u,
          const DerivativeOptions& options = {})
-    -> ValueAndProduct<detail::Result<F, detail::State<X>>, detail::State<X>> {
-  using Point = detail::State<X>;
+    -> ValueAndProduct<detail::ResultOf<F, X>, detail::PointOf<X>> {
+  using Point = detail::PointOf<X>;
   detail::Evaluation at("vjp", options);
-  const detail::Result<F, Point> y = f(at.watch<Point>(x));
+  const detail::ResultOf<F, X> y = f(at.watch<Point>(x));
   at.set_results(y);
   return {.value = detail::value_of(y),
           .product = detail::with_tensors<Point>(x, at.vjp(detail::tensors_of(u)))};
 }
 template <class M, class F>
 requires detail::ModelAndFunction<M, F>
-auto vjp(const M& model, const F& f, const detail::Result<F>& u,
-         const DerivativeOptions& options = {}) -> ValueAndProduct<detail::Result<F>, Gradients> {
+auto vjp(const M& model, const F& f, const detail::ResultOf<F>& u,
+         const DerivativeOptions& options = {}) -> ValueAndProduct<detail::ResultOf<F>, Gradients> {
   detail::Evaluation at("vjp", options);
   at.watch_parameters(detail::parameters_of(model));
-  const detail::Result<F> y = f();
+  const detail::ResultOf<F> y = f();
   at.set_results(y);
   return {.value = detail::value_of(y), .product = at.as_gradients(at.vjp(detail::tensors_of(u)))};
 }
 
 // f(x) and ∂f/∂x·v. There are no forward rules: w(u) = ∂f/∂xᵀ·u is linear in u, so its own pull
-// back of v is what is asked for; a recorded reverse pass and a second one through it.
+// back of v is what is asked for; a recorded reverse pass and a second one through it. By the
+// weights of an LSTM it takes the time of 2 gradients, by the input 1.5.
 template <class F, class X>
 requires detail::FunctionOf<F, X>
-auto jvp(const F& f, const X& x, const std::type_identity_t<detail::State<X>>& v,
+auto jvp(const F& f, const X& x, const std::type_identity_t<detail::PointOf<X>>& v,
          const DerivativeOptions& options = {})
-    -> ValueAndProduct<detail::Result<F, detail::State<X>>, detail::Result<F, detail::State<X>>> {
-  using Point = detail::State<X>;
+    -> ValueAndProduct<detail::ResultOf<F, X>, detail::ResultOf<F, X>> {
+  using Point = detail::PointOf<X>;
   detail::Evaluation at("jvp", options);
-  const detail::Result<F, Point> y = f(at.watch<Point>(x));
+  const detail::ResultOf<F, X> y = f(at.watch<Point>(x));
   at.set_results(y);
   return {.value = detail::value_of(y),
           .product = detail::with_tensors(y, at.jvp(detail::tensors_of(v)))};
@@ -155,22 +157,23 @@ template <class M, class F>
 requires detail::ModelAndFunction<M, F>
 auto jvp(const M& model, const F& f, const Gradients& direction,
          const DerivativeOptions& options = {})
-    -> ValueAndProduct<detail::Result<F>, detail::Result<F>> {
+    -> ValueAndProduct<detail::ResultOf<F>, detail::ResultOf<F>> {
   detail::Evaluation at("jvp", options);
   at.watch_parameters(detail::parameters_of(model));
-  const detail::Result<F> y = f();
+  const detail::ResultOf<F> y = f();
   at.set_results(y);
   return {.value = detail::value_of(y),
           .product = detail::with_tensors(y, at.jvp(at.direction(direction)))};
 }
 
 // ∂²f/∂x²·v of an f with one element: the gradient, recorded, and a second reverse pass through it.
+// By the weights of an LSTM it takes the time of 3 gradients, by the input 2.
 template <class F, class X>
-requires detail::FunctionOf<F, X> detail::State<X> hvp(
-    const F& f, const X& x, const std::type_identity_t<detail::State<X>>& v,
+requires detail::FunctionOf<F, X> detail::PointOf<X> hvp(
+    const F& f, const X& x, const std::type_identity_t<detail::PointOf<X>>& v,
     const DerivativeOptions& options = {}) {
-  using Point = detail::State<X>;
-  detail::require_tensor<detail::Result<F, Point>>();
+  using Point = detail::PointOf<X>;
+  detail::require_tensor<detail::ResultOf<F, X>>();
   detail::Evaluation at("hvp", options);
   at.set_loss(f(at.watch<Point>(x)));
   return detail::with_tensors<Point>(x, at.hvp(detail::tensors_of(v)));
@@ -179,7 +182,7 @@ template <class M, class F>
 requires detail::ModelAndFunction<M, F> Gradients hvp(const M& model, const F& f,
                                                       const Gradients& direction,
                                                       const DerivativeOptions& options = {}) {
-  detail::require_tensor<detail::Result<F>>();
+  detail::require_tensor<detail::ResultOf<F>>();
   detail::Evaluation at("hvp", options);
   at.watch_parameters(detail::parameters_of(model));
   at.set_loss(f());
@@ -189,10 +192,10 @@ requires detail::ModelAndFunction<M, F> Gradients hvp(const M& model, const F& f
 // [y.shape…, x.shape…] for each tensor x of the point. f is recorded once; rows take a reverse pass
 // for every element of y, columns one for every element of x through a recorded pass.
 template <class F, class X>
-requires detail::FunctionOf<F, X> detail::State<X> jacobian(const F& f, const X& x,
-                                                            const JacobianOptions& options = {}) {
-  using Point = detail::State<X>;
-  detail::require_tensor<detail::Result<F, Point>>();
+requires detail::FunctionOf<F, X> detail::PointOf<X> jacobian(const F& f, const X& x,
+                                                              const JacobianOptions& options = {}) {
+  using Point = detail::PointOf<X>;
+  detail::require_tensor<detail::ResultOf<F, X>>();
   detail::Evaluation at("jacobian", {.training = options.training, .seed = options.seed});
   at.set_result(f(at.watch<Point>(x)));
   return detail::with_tensors<Point>(x, at.jacobian(options.by));
@@ -200,7 +203,7 @@ requires detail::FunctionOf<F, X> detail::State<X> jacobian(const F& f, const X&
 template <class M, class F>
 requires detail::ModelAndFunction<M, F> PerParameter jacobian(const M& model, const F& f,
                                                               const JacobianOptions& options = {}) {
-  detail::require_tensor<detail::Result<F>>();
+  detail::require_tensor<detail::ResultOf<F>>();
   detail::Evaluation at("jacobian", {.training = options.training, .seed = options.seed});
   at.watch_parameters(detail::parameters_of(model));
   at.set_result(f());
@@ -212,8 +215,8 @@ requires detail::ModelAndFunction<M, F> PerParameter jacobian(const M& model, co
 template <class F, class X>
 requires detail::FunctionOf<F, X> Tensor hessian(const F& f, const X& x,
                                                  const DerivativeOptions& options = {}) {
-  using Point = detail::State<X>;
-  detail::require_tensor<detail::Result<F, Point>>();
+  using Point = detail::PointOf<X>;
+  detail::require_tensor<detail::ResultOf<F, X>>();
   detail::Evaluation at("hessian", options);
   at.set_loss(f(at.watch<Point>(x)));
   if constexpr (std::is_same_v<Point, Tensor>)
@@ -225,7 +228,7 @@ requires detail::FunctionOf<F, X> Tensor hessian(const F& f, const X& x,
 template <class M, class F>
 requires detail::ModelAndFunction<M, F> Tensor hessian(const M& model, const F& f,
                                                        const DerivativeOptions& options = {}) {
-  detail::require_tensor<detail::Result<F>>();
+  detail::require_tensor<detail::ResultOf<F>>();
   detail::Evaluation at("hessian", options);
   at.watch_parameters(detail::parameters_of(model));
   at.set_loss(f());
@@ -235,17 +238,16 @@ requires detail::ModelAndFunction<M, F> Tensor hessian(const M& model, const F& 
 // The gradient of each sample's loss by itself: [B, p.shape…] for every parameter p. f is called
 // with one sample after another, a batch with one row: slice_rows(batch, b, b + 1).
 template <class M, class F, class Batch>
-requires detail::HasParameters<M> && std::invocable < const F&, const detail::State<Batch>
-& > PerParameter per_sample_gradients(const M& model, const F& f, const Batch& batch,
-                                      const PerSampleOptions& options = {}) {
-  using State = detail::State<Batch>;
-  detail::require_tensor<detail::Result<F, State>>();
+requires detail::HasParameters<M> && detail::FunctionOf<F, Batch> PerParameter per_sample_gradients(
+    const M& model, const F& f, const Batch& batch, const PerSampleOptions& options = {}) {
+  using Sample = detail::PointOf<Batch>;
+  detail::require_tensor<detail::ResultOf<F, Batch>>();
   const auto parameters = detail::parameters_of(model);
-  const State& all = batch;
+  const Sample& all = batch;
   const Index count = detail::rows_of(all, options.axis);
-  const PerParameter gradients = detail::room_for_samples(parameters, count);
+  PerParameter gradients = detail::room_for_samples(parameters, count);
   for (Index b = 0; b < count; ++b) {
-    const State sample = detail::row_of(all, b, options.axis);
+    const Sample sample = detail::row_of(all, b, options.axis);
     detail::Evaluation at(
         "per_sample_gradients",
         {.training = options.training, .seed = detail::seed_of_sample(options.seed, b)});

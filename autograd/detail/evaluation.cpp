@@ -13,7 +13,7 @@ namespace {
 
 // The unit vector e_i in the shape of x.
 Tensor unit(const Tensor& x, Index i) {
-  const Tensor e = zeros(x.shape(), x.dtype());
+  Tensor e = zeros(x.shape(), x.dtype());
   visit_floating(e.dtype(), [&]<class T>(T) { data<T>(e)[i] = 1; });
   return e;
 }
@@ -40,9 +40,9 @@ std::vector<Tensor> values_of(std::vector<Tensor> x) {
 }  // namespace
 
 Tensor as_value(const Tensor& y) {
-  const Tensor value = detach(y);
+  Tensor value = detach(y);
   if (!y.header()->block()->is(Header::leaf)) return value;
-  const Tensor copy = empty(y.shape(), y.dtype());
+  Tensor copy = empty(y.shape(), y.dtype());
   copy_elements(value, copy);
   return copy;
 }
@@ -233,7 +233,7 @@ Tensor Evaluation::hessian() {
                         .needed = "one dtype",
                         .hint = "x.to(f64)"});
   }
-  const Tensor h = zeros({n, n}, x_.empty() ? y_[0].dtype() : x_[0].dtype());
+  Tensor h = zeros({n, n}, x_.empty() ? y_[0].dtype() : x_[0].dtype());
   const auto w = recorded_gradient();
   Index row = 0;
   for (const Tensor& of : w) {
