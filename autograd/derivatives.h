@@ -97,10 +97,8 @@ requires detail::FunctionOf<F, X> detail::PointOf<X> gradient(
   using Point = detail::PointOf<X>;
   detail::require_tensor<detail::ResultOf<F, X>>();
   detail::Evaluation at("gradient", options);
-  const Tensor y = f(at.watch<Point>(x));
-  at.set_loss(y);
-  const Tensor one[] = {ones_like(y)};
-  return detail::with_tensors<Point>(x, at.vjp(one));
+  at.set_loss(f(at.watch<Point>(x)));
+  return detail::with_tensors<Point>(x, at.gradient());
 }
 // For every parameter; sparse for tables that were looked up.
 template <class M, class F>

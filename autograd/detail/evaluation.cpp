@@ -154,6 +154,11 @@ std::vector<Tensor> Evaluation::pull_back(std::span<const Tensor> y, std::span<c
   return tape_.gradient(y[0], x, options);
 }
 
+std::vector<Tensor> Evaluation::gradient() {
+  const Tensor one = ones_like(y_[0]);
+  return values_of(pull_back(y_, {&one, 1}, x_, {}));
+}
+
 std::vector<Tensor> Evaluation::vjp(std::span<const Tensor> u) {
   check_against("u", u, "f(x)", y_);
   return values_of(pull_back(y_, u, x_, {}));
@@ -168,7 +173,7 @@ std::vector<Tensor> Evaluation::jvp(std::span<const Tensor> v) {
 }
 
 std::vector<Tensor> Evaluation::recorded_gradient() {
-  const Tensor one = ones(y_[0].shape(), y_[0].dtype());
+  const Tensor one = ones_like(y_[0]);
   return pull_back(y_, {&one, 1}, x_, {.differentiable = true});
 }
 

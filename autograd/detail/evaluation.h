@@ -39,6 +39,8 @@ class Evaluation {
   void set_result(const Tensor& y);  // throws unless it is defined
   void set_loss(const Tensor& y);    // throws unless it has one element
 
+  // Of a loss; one reverse pass.
+  std::vector<Tensor> gradient();
   // Σ u·y with respect to x; one reverse pass.
   std::vector<Tensor> vjp(std::span<const Tensor> u);
   // Σ v·∂y/∂x: w(u) = Jᵀu is recorded at u = 0, and v·w differentiated by u.

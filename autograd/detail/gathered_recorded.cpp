@@ -29,9 +29,9 @@ Tensor under_one_another(std::span<const Tensor> parts) {
 }  // namespace
 
 Tensor GradientPass::transposed(const Tensor& W) {
-  Tensor& turned = transposed_[W.header()];
-  if (!turned.defined()) turned = transpose(W, 0, 1);
-  return turned;
+  Transposed& known = transposed_[W.header()];
+  if (!known.of.defined()) known = {W, transpose(W, 0, 1)};
+  return known.turned;
 }
 
 void GradientPass::add_recorded_region(std::uint32_t value, const Tensor& g, const Layout& layout) {

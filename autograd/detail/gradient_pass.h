@@ -112,6 +112,10 @@ class GradientPass {
     std::vector<Layout> layouts;  // of each piece
     std::vector<Product> products;
   };
+  struct Transposed {
+    Tensor of;  // kept, so that its address means no other
+    Tensor turned;
+  };
   // A value whose gradient lies in that of `into`, until its rule has run.
   struct Passed {
     std::uint32_t value;
@@ -149,7 +153,7 @@ class GradientPass {
   std::unordered_map<Header*, Index> pins_;  // how many products read a buffer
   std::unordered_map<std::uint32_t, std::vector<SparseRows>> rows_;
   std::unordered_map<std::uint32_t, Recorded> recorded_;
-  std::unordered_map<const Header*, Tensor> transposed_;
+  std::unordered_map<const Header*, Transposed> transposed_;
 };
 
 }  // namespace unroll::detail
