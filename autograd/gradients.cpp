@@ -97,10 +97,12 @@ Gradients& Gradients::operator+=(const Gradients& other) {
 
 Gradients& Gradients::operator*=(double factor) {
   const detail::RecordingOff off;
-  for (Entry& e : entries_) {
+  Gradients scaled = *this;
+  for (Entry& e : scaled.entries_) {
     Tensor& values = e.is_sparse() ? e.sparse.values : e.dense;
     values = values * factor;
   }
+  *this = std::move(scaled);
   return *this;
 }
 

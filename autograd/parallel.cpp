@@ -54,27 +54,37 @@ void parallel_ranges(Index count, Index grain, RangeBody body, void* context) {
     return;
   }
   std::vector<std::exception_ptr> failed(static_cast<std::size_t>(tasks));
+  std::vector<unsigned char> begun(failed.size(), 0);
+  const auto run = [&](Index i) {
+    begun[static_cast<std::size_t>(i)] = 1;
+    try {
+      body(context, i * grain, std::min(count, (i + 1) * grain));
+    } catch (...) {
+      failed[static_cast<std::size_t>(i)] = std::current_exception();
+    }
+  };
   // oneTBB orders the tasks after the call and the return after the tasks; these two say so to the
   // thread sanitizer, which cannot see into it.
   std::atomic<int> before{0};
   std::atomic<int> after{0};
   before.store(1, std::memory_order_release);
-  tbb::this_task_arena::isolate([&] {
+  const auto on_all_threads = [&] {
     tbb::parallel_for(
         tbb::blocked_range<Index>(0, tasks, 1),
         [&](const tbb::blocked_range<Index>& range) {
           static_cast<void>(before.load(std::memory_order_acquire));
-          for (Index i = range.begin(); i != range.end(); ++i) {
-            try {
-              body(context, i * grain, std::min(count, (i + 1) * grain));
-            } catch (...) {
-              failed[static_cast<std::size_t>(i)] = std::current_exception();
-            }
-          }
+          for (Index i = range.begin(); i != range.end(); ++i) run(i);
           after.fetch_add(1, std::memory_order_release);
         },
         tbb::simple_partitioner());
-  });
+  };
+  try {
+    tbb::this_task_arena::isolate(on_all_threads);
+  } catch (...) {
+    // No memory for another task. What is half done cannot be taken back: the rest is done here.
+    for (Index i = 0; i < tasks; ++i)
+      if (begun[static_cast<std::size_t>(i)] == 0) run(i);
+  }
   static_cast<void>(after.load(std::memory_order_acquire));
   for (const std::exception_ptr& e : failed)
     if (e != nullptr) std::rethrow_exception(e);

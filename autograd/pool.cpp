@@ -4,6 +4,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -31,6 +32,7 @@ constexpr int classes = 224;
 // not touch it, since it has long left the cache.
 struct FreeList {
   std::vector<std::byte*> blocks;
+  std::byte* chain = nullptr;  // linked after all, where the array could not grow
 };
 
 struct Pool {
@@ -44,7 +46,8 @@ struct Pool {
 struct Depot {
   std::mutex mutex;
   std::vector<Pool*> all;
-  std::vector<Pool*> idle;
+  std::vector<Pool*> idle;  // has room for all
+  Pool shared;              // takes blocks from threads that cannot have a pool; under the mutex
   std::atomic<Index> reserved_bytes{0};
   std::atomic<Index> system_allocations{0};
 };
@@ -63,6 +66,8 @@ Pool* adopt_pool() {
     d.idle.pop_back();
     return pool;
   }
+  d.all.reserve(d.all.size() + 1);
+  d.idle.reserve(d.all.size() + 1);
   d.all.push_back(new Pool);
   return d.all.back();
 }
@@ -111,6 +116,25 @@ std::byte* from_system(std::size_t bytes) {
   return block;
 }
 
+void link(FreeList& list, std::byte* block) noexcept {
+  std::memcpy(block, &list.chain, sizeof list.chain);
+  list.chain = block;
+}
+
+[[maybe_unused]] std::byte* unlink(FreeList& list) noexcept {
+  std::byte* block = list.chain;
+  std::memcpy(&list.chain, block, sizeof list.chain);
+  return block;
+}
+
+[[gnu::noinline, maybe_unused]] void grow_and_push(FreeList& list, std::byte* block) noexcept {
+  try {
+    list.blocks.push_back(block);
+  } catch (const std::bad_alloc&) {
+    link(list, block);
+  }
+}
+
 void count(Pool& p, Index bytes) {
   p.live_bytes.store(p.live_bytes.load(std::memory_order_relaxed) + bytes,
                      std::memory_order_relaxed);
@@ -122,6 +146,7 @@ MemoryStats memory_stats() {
   Depot& d = depot();
   const std::lock_guard lock(d.mutex);
   MemoryStats stats{.reserved_bytes = d.reserved_bytes, .system_allocations = d.system_allocations};
+  stats.live_bytes += d.shared.live_bytes.load(std::memory_order_relaxed);
   for (const Pool* p : d.all) stats.live_bytes += p->live_bytes.load(std::memory_order_relaxed);
   return stats;
 }
@@ -154,7 +179,8 @@ std::byte* pool_take(std::uint8_t block_class) {
   } else {
     auto& blocks = p.free[block_class].blocks;
     if (blocks.empty()) {
-      block = refill(p, bytes);
+      FreeList& list = p.free[block_class];
+      block = list.chain != nullptr ? unlink(list) : refill(p, bytes);
     } else {
       block = blocks.back();
       blocks.pop_back();
@@ -164,13 +190,43 @@ std::byte* pool_take(std::uint8_t block_class) {
   return block;
 }
 
-void pool_give(std::byte* block, std::uint8_t block_class) noexcept {
-  Pool& p = pool();
+namespace {
+
+void give(Pool& p, std::byte* block, std::uint8_t block_class) noexcept {
   count(p, -static_cast<Index>(pool_class_bytes(block_class)));
-  if constexpr (UNROLL_POOL_OFF != 0)
+  if constexpr (UNROLL_POOL_OFF != 0) {
     std::free(block);
+  } else {
+    FreeList& list = p.free[block_class];
+    if (list.blocks.size() < list.blocks.capacity())
+      list.blocks.push_back(block);
+    else
+      grow_and_push(list, block);
+  }
+}
+
+// The first that this thread does with memory is to free some.
+[[gnu::noinline]] void give_first(std::byte* block, std::uint8_t block_class) noexcept {
+  try {
+    give(start_pool(), block, block_class);
+  } catch (const std::bad_alloc&) {
+    Depot& d = depot();
+    const std::lock_guard lock(d.mutex);
+    count(d.shared, -static_cast<Index>(pool_class_bytes(block_class)));
+    if constexpr (UNROLL_POOL_OFF != 0)
+      std::free(block);
+    else
+      link(d.shared.free[block_class], block);
+  }
+}
+
+}  // namespace
+
+void pool_give(std::byte* block, std::uint8_t block_class) noexcept {
+  if (current_pool != nullptr)
+    give(*current_pool, block, block_class);
   else
-    p.free[block_class].blocks.push_back(block);
+    give_first(block, block_class);
 }
 
 }  // namespace detail

@@ -20,7 +20,8 @@ using unroll::detail::Header;
 struct Optimizer::Work {
   Slot* slot;
   const Gradients::Entry* entry;
-  Tensor values;  // dense elements of the gradient, or of its rows
+  Tensor values;                     // dense elements of the gradient, or of its rows
+  std::vector<Tensor> moments = {};  // with new ones at the first step
 };
 
 Optimizer::~Optimizer() = default;
@@ -84,19 +85,20 @@ StepResult Optimizer::step(const Gradients& gradients, const StepOptions& option
 
   std::vector<detail::Job> jobs;
   jobs.reserve(work.size());
-  for (const Work& w : work) {
-    Slot& slot = *w.slot;
+  for (Work& w : work) {
+    const Slot& slot = *w.slot;
     detail::Plan plan = this->plan(slot.group, group_lr(slot.group), slot.steps + 1);
     plan.update.scale = scale;
     if (options.clip_value > 0) plan.update.limit = options.clip_value;
     if (detail::squares(plan.rule)) check_squares(w, plan.update, result.norm);
-    while (slot.moments.size() < detail::moment_names(plan.rule).size())
-      slot.moments.push_back(full(slot.parameter.shape(), plan.initial, slot.parameter.dtype()));
+    w.moments = slot.moments;
+    while (w.moments.size() < detail::moment_names(plan.rule).size())
+      w.moments.push_back(full(slot.parameter.shape(), plan.initial, slot.parameter.dtype()));
     detail::Job job{.rule = plan.rule,
                     .update = plan.update,
                     .parameter = slot.parameter,
                     .gradient = w.values};
-    std::copy(slot.moments.begin(), slot.moments.end(), job.moments.begin());
+    std::copy(w.moments.begin(), w.moments.end(), job.moments.begin());
     if (w.entry->is_sparse()) {
       job.ids = w.entry->sparse.ids.span<Index>();
       job.sparse = true;
@@ -105,12 +107,13 @@ StepResult Optimizer::step(const Gradients& gradients, const StepOptions& option
     jobs.push_back(std::move(job));
   }
 
+  detail::run(jobs);  // from here on nothing throws
   ++steps_;
-  for (const Work& w : work) {
+  for (Work& w : work) {
     unroll::detail::mark_changed(w.slot->parameter, "optimizer step", steps_);
+    w.slot->moments.swap(w.moments);
     ++w.slot->steps;
   }
-  detail::run(jobs);
   return result;
 }
 

@@ -2,6 +2,7 @@
 #include <unroll/autograd/detail/view_layout.h>
 
 #include <algorithm>
+#include <utility>
 
 // Where gradients that are not recorded lie: in a buffer of their own, in a region of another's, or
 // in the addend's of a sum.
@@ -134,7 +135,7 @@ void GradientPass::bring_elsewhere(const Tensor& region, std::uint32_t of) {
   for (std::size_t k = passed_.size(); k-- > 0;) {
     if (!is_over(region, of, passed_[k])) continue;
     Slot& s = slots_[passed_[k].value];
-    const Tensor shared = Tensor::adopt(s.buffer);
+    const Tensor shared = Tensor::adopt(std::exchange(s.buffer, nullptr));
     Tensor own = empty_like(*shared.header());
     copy_elements(shared, own);
     fill_elements(shared, 0);
@@ -179,7 +180,7 @@ void GradientPass::own(std::uint32_t value) {
       h->references.load(std::memory_order_acquire) == 1)
     return;
   Tensor copy = empty_like(*h);
-  Tensor old = Tensor::adopt(h);
+  const Tensor old = Tensor::adopt(std::exchange(s.buffer, nullptr));
   copy_elements(old, copy);
   s.buffer = copy.surrender();
 }
