@@ -22,14 +22,17 @@ Error::Error(std::string operation, std::string path, Index step, const std::str
       path_(std::move(path)),
       step_(step) {}
 
-void fail(std::string_view operation, const Complaint& complaint) {
-  const Place place = current_place();
+void fail_at(std::string_view operation, const Place& place, const Complaint& complaint) {
   std::string where;
   if (!place.path.empty()) where = "at " + place.path;
   if (place.step >= 0) where += (where.empty() ? "at t=" : ", t=") + std::to_string(place.step);
   if (!where.empty()) where += ": ";
   throw Error(std::string(operation), place.path, place.step,
               "[" + std::string(operation) + "] " + where + body(complaint));
+}
+
+void fail(std::string_view operation, const Complaint& complaint) {
+  fail_at(operation, current_place(), complaint);
 }
 
 void fail_nowhere(std::string_view operation, const Complaint& complaint) {

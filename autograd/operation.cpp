@@ -1,4 +1,4 @@
-#include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/detail/check_finite.h>
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/operation.h>
 
@@ -79,6 +79,8 @@ void record(const Operation& operation, std::span<const Tensor* const> inputs,
   for (std::size_t i = 0; i < inputs.size(); ++i)
     any &= values[i] = tape->history(inputs[i]->header(), operation.name);
   if (any == no_value) return;
+  if (tape->check_finite)
+    for (const Tensor* out : outputs) check_made(*tape, operation, inputs, values, nullptr, *out);
 
   std::array<Header*, 256> headers;  // as many as a node can name
   const auto headers_of = [](auto tensors, Header** to) {
@@ -89,8 +91,6 @@ void record(const Operation& operation, std::span<const Tensor* const> inputs,
   const auto made = headers_of(outputs, headers.data() + saved.size());
   std::byte* at = tape->push(&operation, {values, inputs.size()}, kept, attribute_bytes, made);
   if (attribute_bytes != 0) std::memcpy(at, attributes, attribute_bytes);
-  if (tape->check_finite)
-    for (const Tensor* out : outputs) check_finite(operation.name, "makes", *out);
 }
 
 }  // namespace detail

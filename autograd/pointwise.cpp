@@ -1,5 +1,5 @@
 #include <unroll/autograd/create.h>
-#include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/detail/check_finite.h>
 #include <unroll/autograd/detail/pointwise_run.h>
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/pointwise.h>
@@ -47,12 +47,13 @@ void record_pointwise(const Operation& operation, const void* f, const Tensor* c
     any &= values[k] = tape->history(saved[k], operation.name);
   }
   if (any == no_value) return;
+  if (tape->check_finite)
+    for (std::size_t k = 0; k < no; ++k)
+      check_made(*tape, operation, {inputs, ni}, values.data(), f, outputs[k]);
   for (std::size_t k = 0; k < no; ++k) made[k] = outputs[k].header();
   std::byte* at = tape->push(&operation, {values.data(), ni}, {saved.data(), ni},
                              table.function_bytes, {made.data(), no});
   std::memcpy(at, f, table.function_bytes);
-  if (tape->check_finite)
-    for (std::size_t k = 0; k < no; ++k) check_finite(operation.name, "makes", outputs[k]);
 }
 
 [[gnu::noinline]] void apply_general(const Operation& operation, const void* f,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace unroll {
 
@@ -13,6 +14,11 @@ struct Place {
   Index step = -1;   // -1: no time step
 };
 Place current_place();
+
+struct Complaint;
+// Throws an Error that happened in a given place, whatever scopes are open.
+[[noreturn]] void fail_at(std::string_view operation, const Place& place,
+                          const Complaint& complaint);
 
 namespace detail {
 

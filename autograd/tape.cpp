@@ -1,4 +1,6 @@
 #include <unroll/autograd/create.h>
+#include <unroll/autograd/detail/check_finite.h>
+#include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/detail/roll_back.h>
@@ -45,6 +47,15 @@ RowSparse coalesced(const std::vector<detail::SparseRows>& parts, const Shape& s
       }
     }
   });
+  return rows;
+}
+
+// The gradient of a table whose rows were used.
+RowSparse rows_of(const Recording& tape, const detail::PassResult& result, std::uint32_t value,
+                  const Shape& shape, DType dtype) {
+  RowSparse rows = coalesced(result.rows, shape, dtype);
+  if (tape.check_finite && detail::find_non_finite(rows.values).first >= 0)
+    detail::fail_sum(tape, value, to_dense(rows));
   return rows;
 }
 
@@ -216,7 +227,8 @@ Gradients Tape::backward_into(const Tensor& loss, std::span<const std::uint32_t>
       detail::retain(leaf.header);
       entry.parameter = Tensor::adopt(leaf.header);
       if (!results[i].rows.empty())
-        entry.sparse = coalesced(results[i].rows, entry.parameter.shape(), entry.parameter.dtype());
+        entry.sparse = rows_of(*recording_, results[i], wanted[i], entry.parameter.shape(),
+                               entry.parameter.dtype());
       else if (!entry.dense.defined())
         continue;
       gradients.insert(std::move(entry));
@@ -274,7 +286,7 @@ void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const Gradi
     if (r.dense.defined()) {
       result[i] = r.dense;
     } else if (!r.rows.empty()) {
-      result[i] = to_dense(coalesced(r.rows, x[i].shape(), x[i].dtype()));
+      result[i] = to_dense(rows_of(*recording_, r, wanted[i], x[i].shape(), x[i].dtype()));
     } else if (options.unreached == Unreached::zero) {
       result[i] = zeros(x[i].shape(), x[i].dtype());
     } else {

@@ -17,11 +17,14 @@ class Recording;
 namespace graph {
 struct Snapshot;
 }
+struct TapeReport;
 
 struct TapeOptions {
   bool training = true;       // dropout and its relatives act
   const Rng* rng = nullptr;   // where the tape's random key comes from; null: default_rng()
-  bool check_finite = false;  // stop at the first operation that makes NaN or Inf, also backward
+  // Stop at the first recorded operation that makes NaN or Inf, or whose derivative does; the error
+  // says where, and what it was given. -inf passes where a constant brings it in: a mask.
+  bool check_finite = false;
 };
 
 struct BackwardOptions {
@@ -105,6 +108,10 @@ class Tape {
 
   // The recorded graph as plain data; <unroll/autograd/graph.h>.
   graph::Snapshot snapshot() const;
+
+  // How many operations it holds and what memory they cost, by kind, module and time step, before
+  // and after backward; <unroll/autograd/tape_report.h>.
+  TapeReport report() const;
 
  private:
   void gradient_into(const Tensor& y, std::span<const Tensor> x, const GradientOptions& options,

@@ -25,7 +25,4 @@ constexpr bool fits_index(double value) { return value >= -0x1p63 && value < 0x1
 [[noreturn]] void fail_beyond_index(std::string_view operation, double value,
                                     const std::string& where);
 
-// Throws where x is not finite; `verb` says what the operation did: "makes", "is given".
-void check_finite(std::string_view operation, std::string_view verb, const Tensor& x);
-
 }  // namespace unroll::detail

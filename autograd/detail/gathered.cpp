@@ -1,5 +1,7 @@
 // Gradients that are collected and added together: products of a tensor that is used at many time
 // steps, and rows of a table.
+#include <unroll/autograd/detail/check_finite.h>
+#include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/matrix_product.h>
 
@@ -55,13 +57,14 @@ Matrix gather(std::span<const Tensor> parts, Index rows, Tensor& hold) {
 // Adding to a gradient that a product has still to read would change what it reads.
 void GradientPass::pin(const Tensor& g) {
   Header* block = g.header()->block();
-  block->flags |= Header::pinned;
   ++pins_[block];
+  block->flags |= Header::pinned;
 }
 
 void GradientPass::unpin(const Tensor& g) {
   Header* block = g.header()->block();
   const auto found = pins_.find(block);
+  if (found == pins_.end()) return;  // it could not be entered
   if (--found->second > 0) return;
   block->flags = static_cast<std::uint8_t>(block->flags & ~Header::pinned);
   pins_.erase(found);
@@ -69,8 +72,8 @@ void GradientPass::unpin(const Tensor& g) {
 
 void GradientPass::defer_product(std::uint32_t value, const Tensor& a, const Tensor& g) {
   slots_[value].set(Slot::deferred);
+  products_[value].push_back({a, g, at_});
   pin(g);
-  products_[value].push_back({a, g});
 }
 
 void GradientPass::flush(std::uint32_t value) {
@@ -80,18 +83,28 @@ void GradientPass::flush(std::uint32_t value) {
   if (found == products_.end()) return;
   std::vector<Product> list = std::move(found->second);
   products_.erase(found);
+  struct Unpin {
+    GradientPass& pass;
+    std::vector<Product>& list;
+    std::size_t begin = 0;  // those before are unpinned
+    ~Unpin() {
+      for (; begin < list.size(); ++begin) pass.unpin(list[begin].g);
+    }
+  } unpinned{*this, list};
   std::reverse(list.begin(), list.end());  // oldest step first
 
   // What is written where something is still read may be where these products read.
   Destination to = claim_destination(value);
   for (Product& p : list) {
     unpin(p.g);
+    ++unpinned.begin;
     if (!to.read_by_others) continue;
     const Tensor copy = empty_like(*p.g.header());
     copy_elements(p.g, copy);
     p.g = copy;
   }
   if (to.read_by_others) to = destination(value);
+  const std::vector<Product> kept = tape_.check_finite ? list : std::vector<Product>();
   Tensor hold;
   const Matrix c = as_matrix(to.buffer, hold);
   bool accumulate = to.accumulate;
@@ -112,6 +125,7 @@ void GradientPass::flush(std::uint32_t value) {
     multiply(to.buffer.dtype(), a.transposed(), g, accumulate, c);  // [K×N] += [rows×K]ᵀ·[rows×N]
     accumulate = true;
   }
+  if (tape_.check_finite) check_products(value, kept, to.buffer);
 }
 
 void GradientPass::flush_all() {
@@ -148,6 +162,8 @@ void GradientPass::flush_rows(std::uint32_t value) {
       }
     }
   });
+  if (tape_.check_finite && find_non_finite(to.buffer).first >= 0)
+    fail_sum(tape_, value, to.buffer);
 }
 
 }  // namespace unroll::detail

@@ -1,4 +1,4 @@
-#include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/detail/check_finite.h>
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/view_layout.h>
 #include <unroll/autograd/ops/arithmetic.h>
@@ -15,6 +15,7 @@ GradientPass::GradientPass(Recording& tape, Options options)
     : tape_(tape), options_(options), slots_(std::move(spare_slots)), covers_(1) {}
 
 GradientPass::~GradientPass() {
+  if (options_.differentiable) tape_.forget_place();
   for (Slot& s : slots_)
     if (s.buffer != nullptr) release(s.buffer);
   slots_.clear();
@@ -54,6 +55,7 @@ void GradientPass::mark(std::uint32_t top, std::span<const std::uint32_t> wanted
 std::vector<PassResult> GradientPass::run(std::uint32_t top, const Tensor& upstream,
                                           std::span<const std::uint32_t> wanted) {
   mark(top, wanted);
+  if (tape_.check_finite) check_upstream(upstream);
   Slot& start = slots_[top];
   start.buffer = upstream.header();
   retain(start.buffer);
@@ -82,15 +84,16 @@ void GradientPass::visit_node(std::uint32_t index) {
     complete(v);
     flowed = true;
     needed = needed || slots_[v].is(Slot::needed);
-    if (tape_.check_finite) {
-      retain(slots_[v].buffer);
-      check_finite(operation.name, "is given an upstream gradient",
-                   Tensor::adopt(slots_[v].buffer));
-    }
   }
   if (flowed && needed) {
-    Backward rule(*this, node);
-    operation.derivative(rule);
+    at_ = index;
+    if (options_.differentiable) tape_.take_place(node);
+    if (tape_.check_finite) {
+      run_checked_rule(node, index);
+    } else {
+      Backward rule(*this, node);
+      operation.derivative(rule);
+    }
   }
   if (!passed_.empty())
     std::erase_if(passed_,

@@ -105,6 +105,7 @@ class GradientPass {
   };
   struct Product {
     Tensor a, g;
+    std::uint32_t node;  // whose derivative it belongs to
   };
   // What waits to be added while recording.
   struct Recorded {
@@ -124,6 +125,10 @@ class GradientPass {
 
   void mark(std::uint32_t top, std::span<const std::uint32_t> wanted);
   void visit_node(std::uint32_t index);
+  // Under check_finite:
+  void run_checked_rule(const Node& node, std::uint32_t index);
+  Tensor gradient_so_far(std::uint32_t value);
+  void check_products(std::uint32_t value, std::span<const Product> list, const Tensor& sum);
   bool is_view(std::uint32_t value) const;
   bool lies_in_root(std::uint32_t value) const;
   bool find_region(std::uint32_t value, Region& region) const;
@@ -146,6 +151,7 @@ class GradientPass {
 
   Recording& tape_;
   Options options_;
+  std::uint32_t at_ = no_node;  // whose derivative runs
   std::vector<Slot> slots_;
   std::vector<std::vector<Rectangle>> covers_;
   std::vector<Passed> passed_;

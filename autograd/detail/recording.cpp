@@ -69,16 +69,29 @@ std::span<const Index> Recording::extents_of(std::uint32_t value) const {
   return {extents, v.rank};
 }
 
+namespace {
+
+// Afterwards `more` elements can be appended without a throw.
+template <class T>
+void make_room(std::vector<T>& list, std::size_t more) {
+  if (list.capacity() - list.size() >= more) return;
+  list.reserve(std::max(2 * list.capacity(), list.size() + more));
+}
+
+}  // namespace
+
 std::byte* Recording::arena(std::size_t bytes) {
   if (static_cast<std::size_t>(chunk_end_ - cursor_) < bytes) {
     if (bytes > chunk_bytes / 4) {  // a payload of its own: many inputs
       const std::uint8_t block_class = pool_class(bytes + 8);
+      make_room(chunks_, 1);
       std::byte* block = pool_take(block_class);
       *reinterpret_cast<std::uint64_t*>(block) = block_class;
       chunks_.push_back(block);
       return block + 8;
     }
     const std::uint8_t block_class = pool_class(chunk_bytes);
+    make_room(chunks_, 1);
     std::byte* block = pool_take(block_class);
     *reinterpret_cast<std::uint64_t*>(block) = block_class;
     chunks_.push_back(block);
@@ -100,7 +113,10 @@ std::byte* Recording::push(const Operation* operation, std::span<const std::uint
   const std::size_t bytes =
       (attributes + 8 * (saved.size() + extents) + 4 * inputs.size() + 7) & ~std::size_t{7};
   std::byte* payload = arena(bytes);
+  make_room(values, outputs.size());
+  make_room(nodes, 1);
 
+  // From here on nothing throws.
   auto* saved_at = reinterpret_cast<Header**>(payload + attributes);
   for (Header* x : saved) {
     if (!x->is(Header::leaf)) retain(x);  // leaves are held once, in the leaf table
@@ -138,23 +154,29 @@ std::byte* Recording::push(const Operation* operation, std::span<const std::uint
   return payload;
 }
 
+Place Recording::place_of(const Node& n) const {
+  const Label& label = label_of(n);
+  return {.path = paths[label.path], .step = label.step};
+}
+
 void Recording::relabel() {
-  label_changes_ = scopes.changes;
   const ScopeFrame* module = innermost_module();
   const std::uint64_t frame = module != nullptr ? module->id() : 0;
   if (paths.empty()) paths.emplace_back();
   if (frame != path_frame_) {
-    path_frame_ = frame;
-    path_ = 0;
+    std::uint32_t path_index = 0;
     if (module != nullptr) {
       std::string path = module->path();
       const auto found = std::find(paths.begin(), paths.end(), path);
-      path_ = static_cast<std::uint32_t>(found - paths.begin());
+      path_index = static_cast<std::uint32_t>(found - paths.begin());
       if (found == paths.end()) paths.push_back(std::move(path));
     }
+    path_ = path_index;
+    path_frame_ = frame;
   }
-  label_ = static_cast<std::uint32_t>(labels.size());
   labels.push_back({.path = path_, .step = static_cast<std::int32_t>(innermost_step())});
+  label_ = static_cast<std::uint32_t>(labels.size() - 1);
+  label_changes_ = scopes.changes;
 }
 
 std::uint32_t Recording::leaf_value(Header* x, const char* operation) {
@@ -172,6 +194,10 @@ std::uint32_t Recording::leaf_value(Header* x, const char* operation) {
 
 std::uint32_t Recording::add_leaf(Header* x, bool constant) {
   if (2 * (leaves.size() + 1) > leaf_table_.size()) grow_table();
+  make_room(values, 1);
+  make_room(leaves, 1);
+  make_room(leaf_extents_, x->rank);
+  // From here on nothing throws.
   const auto index = static_cast<std::uint32_t>(leaves.size());
   std::uint32_t value = no_value;
   if (!constant) {
@@ -245,12 +271,46 @@ void Recording::fail_foreign(const Header& x, std::string_view operation) const 
                    .hint = "state = detach(out.state) at the end of each window"});
 }
 
+namespace {
+
+// Blocks lie at multiples of 64: eight bits for the class, and a last one that no address has.
+std::uint64_t mark_of(const Header& block) {
+  return std::uint64_t{reinterpret_cast<std::uintptr_t>(&block)} << 3 |
+         std::uint64_t{block.block_class} << 1 | 1U;
+}
+
+}  // namespace
+
 void Recording::release_saved(Node& node) {
   Header** saved = saved_of(node);
   for (std::uint8_t i = 0; i < node.saved; ++i) {
-    Header* x = std::exchange(saved[i], nullptr);
-    if (x != nullptr && !x->is(Header::leaf)) release(x);
+    Header* x = saved[i];
+    if (!is_held(x)) continue;
+    if (x->is(Header::leaf)) {
+      saved[i] = nullptr;
+      continue;
+    }
+    saved[i] = reinterpret_cast<Header*>(static_cast<std::uintptr_t>(mark_of(*x->block())));
+    release(x);
   }
+}
+
+SavedBlock Recording::saved_block(const Node& n, std::uint8_t i) const {
+  const Header* x = saved_of(n)[i];
+  if (x == nullptr) return {};
+  const bool held = is_held(x);
+  if (held && x->block()->is(Header::leaf)) return {};
+  const std::uint64_t mark = held ? mark_of(*x->block()) : reinterpret_cast<std::uintptr_t>(x);
+  const auto block_class = static_cast<std::uint8_t>(mark >> 1 & 0xffU);
+  return {.id = mark, .bytes = static_cast<Index>(pool_class_bytes(block_class)), .held = held};
+}
+
+Index Recording::graph_bytes() const {
+  std::size_t bytes = nodes.size() * sizeof(Node) + values.size() * sizeof(Value);
+  for (const std::byte* chunk : chunks_)
+    bytes +=
+        pool_class_bytes(static_cast<std::uint8_t>(*reinterpret_cast<const std::uint64_t*>(chunk)));
+  return static_cast<Index>(bytes);
 }
 
 void Recording::release_history() {
@@ -286,6 +346,8 @@ void Recording::clear_for_reuse() {
   open = true;
   paused = 0;
   random_operations = 0;
+  check_finite = false;
+  differentiated = no_node;
 }
 
 Recording* begin_recording() {

@@ -18,6 +18,8 @@ struct Operation;
 
 namespace unroll::detail {
 
+inline constexpr std::uint32_t no_node = 0xffffffffU;
+
 // One recorded operation. Its payload in the arena, addresses stable:
 //   attributes | saved Header*[saved] | extents of each output | input values u32[inputs]
 struct Node {
@@ -56,6 +58,13 @@ struct Label {
   std::int32_t step;   // -1: none
 };
 
+// A block of memory that a node saved: who it is, and whether the tape still holds it.
+struct SavedBlock {
+  std::uint64_t id = 0;
+  Index bytes = 0;  // 0: none, or a parameter's
+  bool held = false;
+};
+
 // What a Tape owns: a flat array of nodes in the order of recording.
 class Recording {
  public:
@@ -72,6 +81,7 @@ class Recording {
   int paused = 0;
   bool training = true;
   bool check_finite = false;
+  std::uint32_t differentiated = no_node;  // whose derivative is being recorded
   std::uint64_t random_key = 0;
   std::uint64_t random_operations = 0;
   Recording* outer = nullptr;
@@ -105,6 +115,12 @@ class Recording {
   void release_payloads();  // and the structure's shapes
   void clear_for_reuse();
 
+  // After release_saved a slot remembers the block, as an odd number.
+  SavedBlock saved_block(const Node& n, std::uint8_t i) const;
+  static bool is_held(const Header* saved) {
+    return saved != nullptr && (reinterpret_cast<std::uintptr_t>(saved) & 1U) == 0;
+  }
+  Index graph_bytes() const;
   Header** saved_of(const Node& n) const {
     return reinterpret_cast<Header**>(n.payload + n.attribute_bytes);
   }
@@ -115,6 +131,15 @@ class Recording {
     return static_cast<DType>(values[value].dtype);
   }
   const Label& label_of(const Node& n) const { return labels[n.label]; }
+  Place place_of(const Node& n) const;
+
+  // What is recorded next belongs to the place of a node, its derivative, until a scope opens or
+  // ends; then, and after forget_place(), to the scopes again.
+  void take_place(const Node& n) {
+    label_ = n.label;
+    label_changes_ = scopes.changes;
+  }
+  void forget_place() { label_changes_ = ~std::uint64_t{0}; }
 
  private:
   std::uint32_t leaf_value(Header* x, const char* operation);
