@@ -39,3 +39,4 @@
 #include <unroll/autograd/rows.h>
 #include <unroll/autograd/state.h>
 #include <unroll/autograd/tape.h>
+#include <unroll/autograd/tape_report.h>
