@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <typeinfo>
 #include <vector>
 
@@ -176,7 +177,11 @@ Parameter::Parameter(Module& owner, std::string name, const Shape& shape, const 
 }
 
 Parameter::~Parameter() {
-  info_->last_path = path();
+  try {
+    info_->last_path = path();
+  } catch (const std::bad_alloc&) {
+    info_->last_path.clear();  // nameless in errors, if anybody still holds it
+  }
   info_->owner = nullptr;
   std::erase(owner_.parameters_, this);
 }

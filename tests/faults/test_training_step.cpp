@@ -139,6 +139,31 @@ BOOST_AUTO_TEST_CASE(sgd_with_momentum) {
       {});
 }
 
+BOOST_AUTO_TEST_CASE(l_bfgs) {
+  seed(3);
+  Model model({});
+  model.eval();
+  optim::LBFGS lbfgs(model.parameters(), {.iterations = 3});
+  const auto step = [&] {
+    return lbfgs.step([&] {
+      Tape tape;
+      const Tensor loss = model.loss();
+      return optim::Evaluation{.loss = loss.item(), .gradients = tape.backward(loss)};
+    });
+  };
+  step();
+  const Bits old_model = bits_of(model), old_state = state_bits(lbfgs);
+  const Index live = memory_stats().live_bytes;
+  const long failures = at_every_allocation([&] { step(); },
+                                            [&](long) {
+                                              BOOST_TEST(memory_stats().live_bytes == live);
+                                              BOOST_TEST((bits_of(model) == old_model));
+                                              BOOST_TEST((state_bits(lbfgs) == old_state));
+                                            });
+  BOOST_TEST(failures > 100);
+  BOOST_TEST((bits_of(model) != old_model));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace unroll::test
