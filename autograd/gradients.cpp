@@ -60,6 +60,10 @@ const Gradients::Entry* Gradients::find(const Tensor& parameter) const {
 Tensor Gradients::operator[](const Tensor& parameter) const {
   detail::require_defined("gradients", "parameter", parameter);
   const Entry* e = find(parameter);
+  if (e == nullptr && detail::leaf_info(*parameter.header()) == nullptr)
+    fail_nowhere("gradients", {.given = describe(parameter) + " is not a parameter",
+                               .needed = "a parameter that the loss reached",
+                               .hint = "tape.gradient(loss, x)"});
   if (e == nullptr)
     fail_nowhere("gradients", {.given = "no gradient of " + detail::leaf_path(*parameter.header()) +
                                         " " + describe(parameter),

@@ -13,6 +13,7 @@
 namespace unroll {
 
 graph::Snapshot Tape::snapshot() const {
+  check_thread();
   const detail::Recording& r = *recording_;
   graph::Snapshot s;
   const auto index = [](std::uint32_t value) {

@@ -81,6 +81,31 @@ std::uint32_t value_on(const Recording& tape, const detail::Header& x) {
                            .hint = "create the Tape before calling the model"});
 }
 
+// For a loss that is recorded, but elsewhere.
+[[noreturn]] void fail_other_tape(const char* operation, const Recording& tape,
+                                  const Tensor& loss) {
+  const std::uint64_t serial = loss.header()->tape;
+  std::string which = "a tape that has ended";
+  for (const Recording* r = tapes.top; r != nullptr; r = r->outer)
+    if (r->serial == serial) which = serial < tape.serial ? "an outer tape" : "an inner tape";
+  if (serial >> 32 != tape.serial >> 32) which = "a tape of another thread";
+  const std::string origin = detail::origin_of(*loss.header());
+  fail_nowhere(operation, {.given = "loss " + describe(loss) + " belongs to " + which +
+                                    (origin.empty() ? "" : " (made at " + origin + ")"),
+                           .needed = "a value recorded on this tape",
+                           .hint = "call " + std::string(operation) +
+                                   " of the tape under which it was computed"});
+}
+
+[[noreturn]] void fail_no_parameter(const Tensor& loss) {
+  fail_nowhere(
+      "backward",
+      {.given = "loss " + describe(loss) + " depends on no parameter, only on watched tensors",
+       .needed = "a parameter that is not frozen, read on this tape",
+       .hint = "tape.gradient(loss, x), or backward(loss, model.parameters()), which "
+               "leaves out what the loss does not reach"});
+}
+
 }  // namespace
 
 Tape::Tape() : Tape(TapeOptions{}) {}
@@ -154,6 +179,7 @@ void Tape::check_loss(const char* operation, const Tensor& loss, const Tensor& u
          .hint = "one Tape per window, or backward(loss, {.retain = true}), or backward(a + b)"});
   if (value_on(*recording_, *loss.header()) == no_value) {
     if (loss.header()->is(detail::Header::leaf)) fail_constant_leaf(operation, "loss", loss);
+    if (loss.header()->tape != 0) fail_other_tape(operation, *recording_, loss);
     fail_nowhere(
         operation,
         {.given = "loss " + describe(loss) +
@@ -181,7 +207,10 @@ Gradients Tape::backward(const Tensor& loss, const BackwardOptions& options) {
   std::vector<std::uint32_t> wanted;
   for (const detail::Leaf& leaf : recording_->leaves)
     if (leaf.value != no_value && leaf.info != nullptr) wanted.push_back(leaf.value);
-  return backward_into(loss, wanted, options);
+  if (wanted.empty()) fail_no_parameter(loss);
+  Gradients gradients = backward_into(loss, wanted, options);
+  if (gradients.empty()) fail_no_parameter(loss);
+  return gradients;
 }
 
 Gradients Tape::backward(const Tensor& loss, std::span<const Tensor> parameters) {
@@ -191,6 +220,15 @@ Gradients Tape::backward(const Tensor& loss, std::span<const Tensor> parameters)
 Gradients Tape::backward(const Tensor& loss, std::span<const Tensor> parameters,
                          const BackwardOptions& options) {
   check_loss("backward", loss, options.upstream);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const std::string name = "parameters[" + std::to_string(i) + "]";
+    detail::require_defined("backward", name, parameters[i]);
+    if (detail::leaf_info(*parameters[i].header()) == nullptr)
+      fail_nowhere("backward",
+                   {.given = name + " " + describe(parameters[i]) + " is not a parameter",
+                    .needed = "parameters of modules",
+                    .hint = "tape.gradient(loss, x)"});
+  }
   std::vector<std::uint32_t> wanted;
   for (const detail::Leaf& leaf : recording_->leaves) {
     if (leaf.value == no_value || leaf.info == nullptr) continue;

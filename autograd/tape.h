@@ -60,8 +60,10 @@ class Tape {
 
   // Gradients of the loss with respect to every parameter it depends on, or to those given. Closes
   // the tape: its history is freed, and what follows is not recorded. Throws where the loss has
-  // more than one element or no history, the tape is closed, or a parameter was changed since it
-  // was read; then nothing is returned and parameters are as they were.
+  // more than one element or no history or depends on no parameter (gradient() is for watched
+  // tensors), the tape is closed, or a parameter was changed since it was read; then nothing is
+  // returned and parameters are as they were. Of `parameters`, those that are frozen or that the
+  // loss does not reach are absent from the result; what is no parameter throws.
   [[nodiscard]] Gradients backward(const Tensor& loss);
   [[nodiscard]] Gradients backward(const Tensor& loss, const BackwardOptions& options);
   [[nodiscard]] Gradients backward(const Tensor& loss, std::span<const Tensor> parameters);

@@ -116,7 +116,7 @@ TapeReport Tape::report() const {
   const detail::Recording& r = *recording_;
   TapeReport report{.open = r.open,
                     .nodes = std::ssize(r.nodes),
-                    .leaves = std::ssize(r.leaves),
+                    .leaves = r.variables(),
                     .graph_bytes = r.graph_bytes()};
   Sums<std::string> operations, modules;
   Sums<Index> steps;

@@ -189,7 +189,7 @@ std::uint32_t Recording::leaf_value(Header* x, const char* operation) {
       return leaf.value;
     }
   }
-  return add_leaf(x, x->is(Header::frozen));
+  return add_leaf(x, x->is(Header::frozen) || !x->is(Header::leaf));
 }
 
 std::uint32_t Recording::add_leaf(Header* x, bool constant) {
@@ -223,6 +223,11 @@ std::uint32_t Recording::add_leaf(Header* x, bool constant) {
   return value;
 }
 
+Index Recording::variables() const {
+  return std::count_if(leaves.begin(), leaves.end(),
+                       [](const Leaf& leaf) { return leaf.value != no_value; });
+}
+
 void Recording::grow_table() {
   std::vector<std::uint32_t> table(leaf_table_.empty() ? 64 : 2 * leaf_table_.size(), 0);
   const std::size_t mask = table.size() - 1;
@@ -241,8 +246,8 @@ void Recording::check_versions(std::string_view operation) const {
 }
 
 void Recording::fail_changed(const Header& x, std::string_view operation) const {
-  std::string who = leaf_path(x) + " was changed";
-  if (const auto& info = leaf_info(x)) {
+  std::string who = leaf_path(*x.block()) + " was changed";
+  if (const auto& info = leaf_info(*x.block())) {
     who += std::string(" (") + info->changed_by;
     if (info->changed_at >= 0) who += " " + std::to_string(info->changed_at);
     who += ")";

@@ -46,10 +46,10 @@ struct Value {
 static_assert(sizeof(Value) == 8);
 
 struct Leaf {
-  Header* header;                  // held until the tape is closed, then null
-  std::uint32_t value;             // no_value: a frozen leaf, a constant
-  std::uint32_t version;           // when first read on this tape
-  std::uint32_t extents_at;        // into the leaves' extents
+  Header* header;            // held until the tape is closed, then null
+  std::uint32_t value;       // no_value: a constant, which is a frozen leaf or a view of a leaf
+  std::uint32_t version;     // when first read on this tape
+  std::uint32_t extents_at;  // into the leaves' extents
   std::shared_ptr<LeafInfo> info;  // null: watched
 };
 
@@ -97,7 +97,11 @@ class Recording {
   std::uint32_t history(Header* x, const char* operation) {
     if (x->tape == serial) return x->value;
     if (x->is(Header::leaf)) return leaf_value(x, operation);
-    if (x->tape == 0) return no_value;
+    if (x->tape == 0) {
+      // A constant, but others may write to it.
+      const bool of_leaf = x->owner != nullptr && x->owner->is(Header::leaf);
+      return of_leaf ? leaf_value(x, operation) : no_value;
+    }
     fail_foreign(*x, operation);
   }
 
@@ -107,6 +111,7 @@ class Recording {
                   std::span<Header* const> outputs);
 
   std::uint32_t add_leaf(Header* x, bool constant);  // watch() and first uses
+  Index variables() const;                           // leaves that are no constants
   void check_versions(std::string_view operation) const;
 
   // Drops saved values and leaves; structure stays readable.

@@ -43,7 +43,7 @@ Result train(const Layer& layer, const Tensor& x, std::span<const Index> lengths
   Result r{.outputs = detach(out.outputs),
            .states = tensors_of(detach(out.state)),
            .gradients = tape.gradient(loss, leaves, {.unreached = Unreached::zero})};
-  const Gradients grads = tape.backward(loss);
+  const Gradients grads = tape.backward(loss, layer.parameters());
   for (const auto& [path, p] : layer.parameters())  // without any valid step, none is read
     r.gradients.push_back(grads.contains(p) ? grads[p] : zeros(p.shape(), p.dtype()));
   return r;
