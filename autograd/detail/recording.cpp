@@ -113,36 +113,10 @@ std::byte* Recording::push(const Operation* operation, std::span<const std::uint
   const std::size_t bytes =
       (attributes + 8 * (saved.size() + extents) + 4 * inputs.size() + 7) & ~std::size_t{7};
   std::byte* payload = arena(bytes);
-  make_room(values, outputs.size());
-  make_room(nodes, 1);
-
-  // From here on nothing throws.
-  auto* saved_at = reinterpret_cast<Header**>(payload + attributes);
-  for (Header* x : saved) {
-    if (!x->is(Header::leaf)) retain(x);  // leaves are held once, in the leaf table
-    *saved_at++ = x;
-  }
-  auto* extents_at = reinterpret_cast<Index*>(saved_at);
   const auto node = static_cast<std::uint32_t>(nodes.size());
   const auto first = static_cast<std::uint32_t>(values.size());
-  for (std::size_t k = 0; k < outputs.size(); ++k) {
-    Header* out = outputs[k];
-    for (std::uint8_t i = 0; i < out->rank; ++i) *extents_at++ = out->extents()[i];
-    values.push_back(
-        {.origin = node,
-         .uses = 0,
-         .rank = static_cast<std::uint8_t>(out->rank & 15U),
-         .is_leaf = 0,
-         .dtype = static_cast<std::uint8_t>(static_cast<std::uint8_t>(out->dtype) & 7U),
-         .output = static_cast<std::uint8_t>(k)});
-    out->tape = serial;
-    out->value = first + static_cast<std::uint32_t>(k);
-  }
-  auto* inputs_at = reinterpret_cast<std::uint32_t*>(extents_at);
-  for (const std::uint32_t input : inputs) {
-    if (input != no_value && values[input].uses != 0xffff) ++values[input].uses;
-    *inputs_at++ = input;
-  }
+
+  // First what may throw, so that it can be taken back; waste in the arena does not matter.
   nodes.push_back({.operation = operation,
                    .payload = payload,
                    .first_output = first,
@@ -151,6 +125,38 @@ std::byte* Recording::push(const Operation* operation, std::span<const std::uint
                    .attribute_bytes = static_cast<std::uint16_t>(attributes),
                    .saved = static_cast<std::uint8_t>(saved.size()),
                    .outputs = static_cast<std::uint8_t>(outputs.size())});
+  try {
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      values.push_back(
+          {.origin = node,
+           .uses = 0,
+           .rank = static_cast<std::uint8_t>(outputs[k]->rank & 15U),
+           .is_leaf = 0,
+           .dtype = static_cast<std::uint8_t>(static_cast<std::uint8_t>(outputs[k]->dtype) & 7U),
+           .output = static_cast<std::uint8_t>(k)});
+  } catch (...) {
+    values.resize(first);
+    nodes.pop_back();
+    throw;
+  }
+
+  auto* saved_at = reinterpret_cast<Header**>(payload + attributes);
+  for (Header* x : saved) {
+    if (!x->is(Header::leaf)) retain(x);  // leaves are held once, in the leaf table
+    *saved_at++ = x;
+  }
+  auto* extents_at = reinterpret_cast<Index*>(saved_at);
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    Header* out = outputs[k];
+    for (std::uint8_t i = 0; i < out->rank; ++i) *extents_at++ = out->extents()[i];
+    out->tape = serial;
+    out->value = first + static_cast<std::uint32_t>(k);
+  }
+  auto* inputs_at = reinterpret_cast<std::uint32_t*>(extents_at);
+  for (const std::uint32_t input : inputs) {
+    if (input != no_value && values[input].uses != 0xffff) ++values[input].uses;
+    *inputs_at++ = input;
+  }
   return payload;
 }
 
