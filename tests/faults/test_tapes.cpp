@@ -3,7 +3,8 @@
 #include <unroll/autograd/operation.h>
 #include <unroll/unroll.h>
 
-#include <cstring>
+#include <iostream>
+#include <thread>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -166,6 +167,18 @@ BOOST_AUTO_TEST_CASE(backward) {
   }
 }
 
+// Products that wait mark what they still have to read, and the mark goes with them.
+BOOST_AUTO_TEST_CASE(what_is_given_is_left_as_it_was) {
+  const Tensor W = make_parameter(uniform({3, 3}, -1, 1), "W");
+  const Tensor upstream = ones({2, 3});
+  Tape tape;
+  const Tensor y = matmul(ones({2, 3}), W) + matmul(full({2, 3}, 2), W);
+  Gradients grads;
+  at_every_allocation([&] { grads = tape.backward(y, {.upstream = upstream, .retain = true}); },
+                      [&](long) { BOOST_TEST(!upstream.header()->is(detail::Header::pinned)); });
+  BOOST_TEST(all_equal(grads[W], full({3, 3}, 6)));
+}
+
 BOOST_AUTO_TEST_CASE(recorded_gradient) {
   seed(2);
   const Model model;
@@ -213,32 +226,53 @@ BOOST_AUTO_TEST_CASE(a_model_is_made_wholly_or_not) {
                       [&](long) { BOOST_TEST(memory_stats().live_bytes == live); });
 }
 
-// The same with nothing to use again: a process of its own for each, whose pool has no room.
-BOOST_AUTO_TEST_CASE(a_fresh_process) {
-  const Index live = memory_stats().live_bytes;
+// The same with nothing to use again: a process of its own for each, and in it a thread, whose pool
+// and tapes have no room yet.
+BOOST_AUTO_TEST_CASE(a_fresh_thread) {
+  const auto program = [](long k, bool& failed) {
+    std::vector<Tensor> parameters;
+    for (int i = 0; i < 20; ++i) parameters.push_back(make_parameter(ones({3, 3}), "p"));
+    const Index live = memory_stats().live_bytes;
+    bool consistent = true;
+    {
+      const FailingAllocation armed(k);
+      try {
+        std::vector<Tensor> many;
+        for (int i = 0; i < 40; ++i) many.push_back(ones({3, 3}));
+        Tape tape;
+        Tensor y = parameters[0];
+        Index recorded = 0;
+        try {
+          for (std::size_t i = 0; i < many.size(); ++i) {
+            for (const auto& next :
+                 {std::function([&] { y = y * many[i]; }), std::function([&] { y = tanh(y); }),
+                  std::function([&] { y = y + parameters[i % parameters.size()]; })}) {
+              next();
+              ++recorded;
+            }
+          }
+        } catch (const std::bad_alloc&) {
+          consistent = tape.nodes() == recorded;
+          for (const graph::Value& v : tape.snapshot().values)  // leaves that are there have a name
+            consistent = consistent && (v.node >= 0 || v.name == "p");
+          throw;
+        }
+        many.clear();
+        static_cast<void>(tape.backward(sum(y)));
+      } catch (const std::bad_alloc&) {
+        // Expected: what counts is what it leaves behind.
+      }
+      failed = FailingAllocation::has_failed();
+    }
+    return consistent && memory_stats().live_bytes == live;
+  };
   std::cout.flush();
   long k = 1;
   for (; k < 5000; ++k) {
     const pid_t child = ::fork();
     if (child == 0) {
-      bool failed = false;
-      {
-        const FailingAllocation armed(k);
-        try {
-          std::vector<Tensor> many;
-          for (int i = 0; i < 40; ++i) many.push_back(ones({3, 3}));
-          const Tensor p = make_parameter(ones({3, 3}), "p");
-          Tape tape;
-          Tensor y = p;
-          for (const Tensor& x : many) y = tanh(y * x);
-          many.clear();
-          static_cast<void>(tape.backward(sum(y)));
-        } catch (const std::bad_alloc&) {
-          // Expected: what counts is what it leaves behind.
-        }
-        failed = FailingAllocation::has_failed();
-      }
-      const bool good = memory_stats().live_bytes == live;
+      bool failed = false, good = false;
+      std::thread([&] { good = program(k, failed); }).join();
       ::_exit(!good ? 3 : failed ? 1 : 0);
     }
     int status = 0;
