@@ -35,6 +35,7 @@
 #include <unroll/autograd/per_parameter.h>
 #include <unroll/autograd/pointwise.h>
 #include <unroll/autograd/pool.h>
+#include <unroll/autograd/recompute.h>
 #include <unroll/autograd/rng.h>
 #include <unroll/autograd/rows.h>
 #include <unroll/autograd/state.h>

@@ -162,6 +162,10 @@ Tensor Tape::watch(const Tensor& x) {
     fail("watch", {.given = "a tape that is closed",
                    .needed = "an open tape",
                    .hint = "one Tape per window"});
+  if (recording_->recomputed.running())
+    fail("watch", {.given = "a tensor inside recompute",
+                   .needed = "watched before, and given to recompute as an input",
+                   .hint = "recompute(f, tape.watch(x))"});
   Tensor handle = detach(x);
   handle.header()->tape = recording_->serial;
   handle.header()->value = recording_->add_leaf(handle.header(), false);

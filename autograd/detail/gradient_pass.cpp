@@ -86,14 +86,10 @@ void GradientPass::visit_node(std::uint32_t index) {
     needed = needed || slots_[v].is(Slot::needed);
   }
   if (flowed && needed) {
-    at_ = index;
-    if (options_.differentiable) tape_.take_place(node);
-    if (tape_.check_finite) {
-      run_checked_rule(node, index);
-    } else {
-      Backward rule(*this, node);
-      operation.derivative(rule);
-    }
+    if (!tape_.recomputed.empty())
+      tape_.recomputed.fill(tape_, index, options_.retain || options_.differentiable);
+    Backward rule(*this, node);
+    operation.derivative(rule);
   }
   if (!passed_.empty())
     std::erase_if(passed_,
@@ -103,6 +99,8 @@ void GradientPass::visit_node(std::uint32_t index) {
     if (s.buffer != nullptr && !s.is(Slot::wanted)) release(std::exchange(s.buffer, nullptr));
   }
   if (!options_.retain && !options_.differentiable) tape_.release_saved(tape_.nodes[index]);
+  if (!tape_.recomputed.empty())
+    tape_.recomputed.leave(tape_, index, options_.retain && !options_.differentiable);
 }
 
 bool GradientPass::is_view(std::uint32_t value) const { return as_view(tape_, value) != nullptr; }

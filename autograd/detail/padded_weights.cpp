@@ -36,6 +36,13 @@ Matrix PaddedWeights::matrix_of(const Tensor& W, Index rows, Tensor& hold) {
   return as_matrix_2d(copies_.back().padded, hold);
 }
 
+void PaddedWeights::forget(std::uint64_t tape, std::uint32_t first, std::uint32_t last) {
+  std::erase_if(copies_, [&](const Copy& copy) {
+    const Header& h = *copy.weight.header();
+    return h.tape == tape && h.value >= first && h.value < last && !h.is(Header::leaf);
+  });
+}
+
 PaddedWeights* current_padded_weights() {
   return tapes.current != nullptr ? &tapes.current->padded_weights : kept_without_tape;
 }

@@ -106,8 +106,10 @@ std::byte* Recording::arena(std::size_t bytes) {
 std::byte* Recording::push(const Operation* operation, std::span<const std::uint32_t> inputs,
                            std::span<Header* const> saved, std::size_t attribute_bytes,
                            std::span<Header* const> outputs) {
-  if (scopes.changes != label_changes_) relabel();
   const std::size_t attributes = (attribute_bytes + 7) & ~std::size_t{7};
+  if (recomputed.replaying())
+    return recomputed.match(*this, operation, inputs, saved, attributes, outputs);
+  if (scopes.changes != label_changes_) relabel();
   std::size_t extents = 0;
   for (const Header* out : outputs) extents += out->rank;
   const std::size_t bytes =
@@ -331,6 +333,7 @@ void Recording::release_history() {
     if (Header* x = std::exchange(leaf.header, nullptr)) release(x);
   leaf_table_.clear();
   padded_weights.clear();
+  recomputed.clear();
 }
 
 void Recording::release_payloads() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/autograd/detail/padded_weights.h>
+#include <unroll/autograd/detail/recomputed_parts.h>
 #include <unroll/autograd/leaf.h>
 #include <unroll/autograd/scope.h>
 #include <unroll/autograd/tensor.h>
@@ -75,6 +76,7 @@ class Recording {
   std::vector<std::string> paths;
   std::unordered_map<std::uint32_t, std::string> names;  // of values the user named
   PaddedWeights padded_weights;
+  RecomputedParts recomputed;
 
   std::uint64_t serial = 0;
   bool open = true;

@@ -372,6 +372,14 @@ std::vector<Tensor> RandomProgram::run(std::span<const Tensor> leaves,
   return all;
 }
 
+std::vector<Tensor> RandomProgram::run_part(std::vector<Tensor> values, Index from,
+                                            Index to) const {
+  for (Index i = from; i < to; ++i)
+    for (Tensor& made : execute(instructions_[static_cast<std::size_t>(i)], values))
+      values.push_back(std::move(made));
+  return values;
+}
+
 Tensor RandomProgram::loss(std::span<const Tensor> all) const {
   Tensor total;
   for (const auto& [value, w] : terms_) {

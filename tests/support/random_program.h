@@ -63,6 +63,9 @@ class RandomProgram {
   // All values, from leaves in f64; where a value has an entry in `nudges`, that is added to it.
   std::vector<Tensor> run(std::span<const Tensor> leaves,
                           const std::map<std::size_t, Tensor>& nudges = {}) const;
+  // The same for some of the instructions, after values that there are already.
+  Index instructions() const { return std::ssize(instructions_); }
+  std::vector<Tensor> run_part(std::vector<Tensor> values, Index from, Index to) const;
   // One number made of several late values.
   Tensor loss(std::span<const Tensor> values) const;
 
