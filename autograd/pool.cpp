@@ -1,5 +1,6 @@
 #include <unroll/autograd/pool.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -7,6 +8,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -39,6 +41,7 @@ struct Pool {
   std::array<FreeList, classes> free;
   std::byte* slab = nullptr;
   std::byte* slab_end = nullptr;
+  Index untold_bytes = 0;            // of live_bytes, not yet in the depot's
   std::atomic<Index> live_bytes{0};  // written by the owner only; may be negative, the sum is not
 };
 
@@ -46,8 +49,9 @@ struct Pool {
 struct Depot {
   std::mutex mutex;
   std::vector<Pool*> all;
-  std::vector<Pool*> idle;  // has room for all
-  Pool shared;              // takes blocks from threads that cannot have a pool; under the mutex
+  std::vector<Pool*> idle;
+  std::atomic<Index> live_bytes{0};  // of all, some steps behind
+  std::atomic<Index> peak_bytes{0};
   std::atomic<Index> reserved_bytes{0};
   std::atomic<Index> system_allocations{0};
 };
@@ -116,28 +120,22 @@ std::byte* from_system(std::size_t bytes) {
   return block;
 }
 
-void link(FreeList& list, std::byte* block) noexcept {
-  std::memcpy(block, &list.chain, sizeof list.chain);
-  list.chain = block;
-}
-
-[[maybe_unused]] std::byte* unlink(FreeList& list) noexcept {
-  std::byte* block = list.chain;
-  std::memcpy(&list.chain, block, sizeof list.chain);
-  return block;
-}
-
-[[gnu::noinline, maybe_unused]] void grow_and_push(FreeList& list, std::byte* block) noexcept {
-  try {
-    list.blocks.push_back(block);
-  } catch (const std::bad_alloc&) {
-    link(list, block);
+[[gnu::noinline]] void tell(Pool& p) {
+  Depot& d = depot();
+  const Index bytes = std::exchange(p.untold_bytes, 0);
+  const Index live = d.live_bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  Index peak = d.peak_bytes.load(std::memory_order_relaxed);
+  while (live > peak &&
+         !d.peak_bytes.compare_exchange_weak(peak, live, std::memory_order_relaxed)) {
   }
 }
 
 void count(Pool& p, Index bytes) {
   p.live_bytes.store(p.live_bytes.load(std::memory_order_relaxed) + bytes,
                      std::memory_order_relaxed);
+  p.untold_bytes += bytes;
+  constexpr Index much = static_cast<Index>(own_block_bytes);
+  if (p.untold_bytes >= much || p.untold_bytes <= -much) tell(p);
 }
 
 }  // namespace
@@ -148,10 +146,18 @@ MemoryStats memory_stats() {
   MemoryStats stats{.reserved_bytes = d.reserved_bytes, .system_allocations = d.system_allocations};
   stats.live_bytes += d.shared.live_bytes.load(std::memory_order_relaxed);
   for (const Pool* p : d.all) stats.live_bytes += p->live_bytes.load(std::memory_order_relaxed);
+  stats.peak_bytes = std::max(stats.live_bytes, d.peak_bytes.load(std::memory_order_relaxed));
   return stats;
 }
 
+void reset_peak_bytes() {
+  Depot& d = depot();
+  d.peak_bytes.store(d.live_bytes.load(std::memory_order_relaxed), std::memory_order_relaxed);
+}
+
 namespace detail {
+
+Index live_bytes_of_thread() { return pool().live_bytes.load(std::memory_order_relaxed); }
 
 std::uint8_t pool_class(std::size_t bytes) {
   if (bytes > (std::size_t{1} << 46)) throw std::bad_alloc();

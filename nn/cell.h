@@ -17,6 +17,9 @@
 //   Tensor project(const Tensor& sequence) const   once for a whole sequence [T, B, input]; its
 //                                                  steps, not those of the input, are what step()
 //                                                  gets as x
+//   static constexpr bool projects_each_step = true   where project() makes each step of its result
+//                                                  from that step of the sequence alone, so that
+//                                                  the layer may hand it a sequence in pieces
 //   Begun begin(Index batch) const                 once per call of the layer; what it returns is
 //                                                  the last argument of every step(), and of
 //                                                  project() where that has two
@@ -72,6 +75,13 @@ template <class C>
 concept HasProject = detail::ProjectsWithBegun<C> || requires(const C& c, const Tensor& x) {
   { c.project(x) } -> std::convertible_to<Tensor>;
 };
+
+// Whether what project() makes of a sequence is the same in pieces.
+template <class C>
+inline constexpr bool projects_each_step = !HasProject<C>;
+template <class C>
+requires requires { C::projects_each_step; }
+inline constexpr bool projects_each_step<C> = C::projects_each_step;
 
 template <class C>
 concept Cell = std::derived_from<C, Module> && requires(typename C::Options o) {

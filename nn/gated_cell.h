@@ -12,6 +12,7 @@ namespace unroll::nn {
 // one or two biases.
 class GatedCell : public Module {
  public:
+  static constexpr bool projects_each_step = true;
   RecurrentWeights begin(Index /*batch*/) const { return {.Wh = Wh}; }
   Tensor project(const Tensor& x, const RecurrentWeights& w) const;
 

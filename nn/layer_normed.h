@@ -18,6 +18,7 @@ class LayerNormed : public C {
     typename C::Options cell = {};
   };
   using State = typename C::State;
+  static constexpr bool projects_each_step = nn::projects_each_step<C>;
   using Begun = detail::Begun<C>;
 
   explicit LayerNormed(Options o)

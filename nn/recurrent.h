@@ -4,9 +4,12 @@
 #include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/dropout.h>
 #include <unroll/autograd/ops/join.h>
+#include <unroll/autograd/pool.h>
+#include <unroll/autograd/recompute.h>
 #include <unroll/nn/cell.h>
 #include <unroll/nn/learned_state.h>
 #include <unroll/nn/linear.h>
+#include <unroll/nn/recompute_schedule.h>
 #include <unroll/nn/recurrent_support.h>
 
 #include <algorithm>
@@ -51,6 +54,8 @@ class Recurrent : public Module {
     bool learn_initial = false;        // the states before the first step are parameters
     std::optional<Index> biases = {};  // set for the cell; none: as its own options say
     double dropout = 0;                // between layers, of what a cell gets
+    Index recompute_every = 0;         // steps; 0: all that is saved is kept
+    Index recompute_bytes = 0;         // instead: chosen from what may be kept
     typename C::Options cell = {};
   };
   using State = RecurrentState<typename C::State>;
@@ -121,6 +126,29 @@ class Recurrent : public Module {
     Tensor outputs;
     typename C::State state;
   };
+  // What the runs of one call share.
+  struct Plan {
+    detail::Lengths lengths;
+    detail::RecomputeChoice choice;
+    Index runs = 1;
+    Index block = 1;                                // steps that are projected at once
+    std::optional<detail::Segments> segments = {};  // once they are known
+  };
+  // A run of a cell, ready to make steps: in the order of computation, `from` … `to` - 1.
+  struct Steps {
+    const C& cell;
+    Tensor source;  // what steps are taken from: the input, or projected as a whole
+    detail::Begun<C> begun;
+    detail::Lengths lengths;
+    Index block;
+    bool reversed;
+
+    struct Made {
+      std::vector<Tensor> outputs;
+      typename C::State state;
+    };
+    Made make(Index from, Index to, const typename C::State& initial) const;
+  };
 
   // A cell of one's own that makes its initial state may make it of any shape.
   static constexpr bool fixed_shapes = requires { C::kind; }
@@ -138,7 +166,11 @@ class Recurrent : public Module {
     require_size(kind(), "hidden", o.hidden, hint());
     require_size(kind(), "layers", o.layers, hint());
     detail::require_rate(kind(), "dropout", o.dropout);
+    recompute_choice(o).check();
     return o;
+  }
+  static detail::RecomputeChoice recompute_choice(const Options& o) {
+    return {.kind = kind(), .every = o.recompute_every, .bytes = o.recompute_bytes};
   }
   typename C::Options cell_options(Index layer) const {
     typename C::Options o = options.cell;
@@ -154,8 +186,8 @@ class Recurrent : public Module {
   State starting_state(const State& given, Index batch) const;
   Tensor skipped(const Layer& layer, const Tensor& x, const Tensor& y,
                  const detail::Lengths& lengths) const;
-  Run run(const C& cell, const Tensor& x, const typename C::State& initial,
-          const detail::Lengths& lengths, bool reversed) const;
+  Run run(const C& cell, const Tensor& x, const typename C::State& initial, Plan& plan,
+          bool reversed) const;
 
   std::vector<std::unique_ptr<Layer>> layers_;
   std::vector<Shape> state_shapes_;  // of a row's state, the same in all layers; none: of any
@@ -226,20 +258,25 @@ auto Recurrent<C>::operator()(const Tensor& x, const Call& call) const -> Output
   detail::check_sequence(x);
   const Scope here(*this);
   State state = starting_state(call.initial, x.size(1));
-  const detail::Lengths lengths =
-      call.lengths.empty() && x.size(1) != 0 ? detail::Lengths() : detail::Lengths(call.lengths, x);
+  Plan plan{.lengths = call.lengths.empty() && x.size(1) != 0 ? detail::Lengths()
+                                                              : detail::Lengths(call.lengths, x),
+            .choice = recompute_choice(options),
+            .runs = options.layers * (options.bidirectional ? 2 : 1)};
+  const detail::Lengths& lengths = plan.lengths;
+  if constexpr (HasProject<C> && projects_each_step<C>)
+    plan.block = detail::steps_of_block(x.size(1));
   const unroll::detail::KeepWeights keep;
   Tensor y = lengths.zero_padded(x);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = *layers_[i];
     const Tensor below = y;
     if (i > 0 && is_training()) y = dropout(y, options.dropout);
-    Run forward = run(layer.forward, y, state.forward[i], lengths, false);
+    Run forward = run(layer.forward, y, state.forward[i], plan, false);
     state.forward[i] = std::move(forward.state);
     if (!layer.backward) {
       y = std::move(forward.outputs);
     } else {
-      Run backward = run(*layer.backward, y, state.backward[i], lengths, true);
+      Run backward = run(*layer.backward, y, state.backward[i], plan, true);
       state.backward[i] = std::move(backward.state);
       y = options.join == Join::concat ? concat({forward.outputs, backward.outputs}, -1)
                                        : forward.outputs + backward.outputs;
@@ -257,37 +294,92 @@ Tensor Recurrent<C>::skipped(const Layer& layer, const Tensor& x, const Tensor& 
 }
 
 template <Cell C>
-auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& initial,
-                       const detail::Lengths& lengths, bool reversed) const -> Run {
+auto Recurrent<C>::Steps::make(Index from, Index to, const typename C::State& initial) const
+    -> Made {
+  const Index steps = source.size(0);
+  Made made{.outputs = {}, .state = initial};
+  made.outputs.reserve(static_cast<std::size_t>(to - from));
+  Tensor projected = source;
+  Index first = 0;     // the step where that begins
+  Index until = from;  // and what is computed after all of it
+  Tensor nothing;      // the output of a step at which no row is valid
+  for (Index i = from; i < to; ++i) {
+    const Index t = reversed ? steps - 1 - i : i;
+    if (lengths.none_valid(t)) {
+      if (!nothing.defined()) {
+        const unroll::detail::WithoutTape quiet;
+        nothing = zeros_like(nn::output(cell, made.state));
+      }
+      made.outputs.push_back(nothing);
+      continue;
+    }
+    if constexpr (HasProject<C> && projects_each_step<C>) {
+      if (i >= until) {
+        until = detail::end_of_part(i, steps, block);
+        first = reversed ? steps - until : i;
+        const TimeStep of_block(first);
+        projected = nn::project(cell, detail::time_steps(source, first, until - i), begun);
+      }
+    }
+    const TimeStep at(t);
+    made.state = detail::keep_ended(
+        lengths, t, nn::step(cell, select(projected, 0, t - first), made.state, begun), made.state);
+    made.outputs.push_back(lengths.choose(t, nn::output(cell, made.state)));
+  }
+  return made;
+}
+
+template <Cell C>
+auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& initial, Plan& plan,
+                       bool reversed) const -> Run {
   const Scope here(cell);
   const Index steps = x.size(0);
   typename C::State state = initial;
-  const auto begun = detail::begin_cell(cell, x.size(1));
-  Tensor projected = x;
+  Steps run{.cell = cell,
+            .source = x,
+            .begun = detail::begin_cell(cell, x.size(1)),
+            .lengths = plan.lengths,
+            .block = plan.block,
+            .reversed = reversed};
   if constexpr (HasProject<C>) {
-    const TimeStep first(0);
-    projected = nn::project(cell, x, begun);
-  }
-  std::vector<Tensor> outputs(static_cast<std::size_t>(steps));
-  Tensor nothing;  // the output of a step at which no row is valid
-  for (Index i = 0; i < steps; ++i) {
-    const Index t = reversed ? steps - 1 - i : i;
-    Tensor& out = outputs[static_cast<std::size_t>(t)];
-    if (lengths.none_valid(t)) {
-      if (!nothing.defined()) nothing = zeros_like(nn::output(cell, state));
-      out = nothing;
-      continue;
+    if (!projects_each_step<C> || steps == 0) {
+      const TimeStep first(0);
+      run.source = nn::project(cell, x, run.begun);
     }
-    const TimeStep at(t);
-    state = detail::keep_ended(lengths, t, nn::step(cell, select(projected, 0, t), state, begun),
-                               state);
-    out = lengths.choose(t, nn::output(cell, state));
   }
   if (steps == 0) {
     const Tensor like = nn::output(cell, state);
     return {.outputs = zeros_like(like, like.shape().inserted(0, 0)), .state = std::move(state)};
   }
-  return {.outputs = stack(outputs, 0), .state = std::move(state)};
+  unroll::detail::Stacking outputs(steps);
+  for (Index from = 0; from < steps;) {
+    Index to = steps;
+    typename Steps::Made made;
+    if (!plan.choice.any() || !detail::keeps_for_gradient()) {
+      made = run.make(from, to, state);
+    } else if (!plan.segments && plan.choice.bytes > 0) {
+      to = detail::end_of_part(0, steps, plan.block);
+      const Index before = detail::saved_bytes();
+      made = run.make(from, to, state);
+      const detail::BlockBytes bytes{.steps = to,
+                                     .saved = detail::saved_bytes() - before,
+                                     .state = detail::bytes_of(made.state)};
+      plan.segments = detail::choose_segments(plan.choice, steps, plan.block, plan.runs, bytes);
+    } else {
+      if (!plan.segments)
+        plan.segments = detail::choose_segments(plan.choice, steps, plan.block, plan.runs, {});
+      to = plan.segments->end_of(from);
+      const auto make = [run, from, to](const typename C::State& s) {
+        return run.make(from, to, s);
+      };
+      made = plan.segments->recomputes(from) ? recompute(make, state) : make(state);
+    }
+    for (Index i = from; i < to; ++i)
+      outputs.put(reversed ? steps - 1 - i : i, made.outputs[static_cast<std::size_t>(i - from)]);
+    state = std::move(made.state);
+    from = to;
+  }
+  return {.outputs = outputs.finish(), .state = std::move(state)};
 }
 
 }  // namespace unroll::nn

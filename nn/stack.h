@@ -22,6 +22,8 @@ class Stack : public Module {
   };
   using State = std::tuple<typename Cells::State...>;
   using Begun = std::tuple<detail::Begun<Cells>...>;
+  static constexpr bool projects_each_step =
+      nn::projects_each_step<std::tuple_element_t<0, std::tuple<Cells...>>>;
 
   explicit Stack(Options o) : options(std::move(o)) {
     Index input = options.input;

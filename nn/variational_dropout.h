@@ -20,6 +20,7 @@ class VariationalDropout : public C {
     typename C::Options cell = {};
   };
   using State = typename C::State;
+  static constexpr bool projects_each_step = nn::projects_each_step<C>;
   struct Begun {
     detail::Begun<C> cell;
     Tensor input_mask;  // [B, input]

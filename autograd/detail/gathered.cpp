@@ -11,8 +11,10 @@
 namespace unroll::detail {
 namespace {
 
-// Rows gathered for one product: bounds the memory, and is a fixed cut for the order of the sum.
-constexpr Index rows_at_once = 2048;
+// Rows gathered for one product, as soon as they have come: bounds the memory that waits, and is a
+// fixed cut for the order of the sum. A layer of library cells makes gradients of as many rows in
+// one piece.
+constexpr Index rows_at_once = 512;
 
 // Also where the rows have no elements.
 Index row_count(const Tensor& x) {
@@ -74,6 +76,11 @@ void GradientPass::defer_product(std::uint32_t value, const Tensor& a, const Ten
   slots_[value].set(Slot::deferred);
   products_[value].push_back({a, g, at_});
   pin(g);
+  Products& waiting = products_[value];
+  waiting.list.push_back({a, g});
+  waiting.rows += row_count(a);
+  // The rule that is at work may read what a product writes: afterwards.
+  if (waiting.rows >= rows_at_once) ready_.push_back(value);
 }
 
 void GradientPass::flush(std::uint32_t value) {
@@ -81,51 +88,73 @@ void GradientPass::flush(std::uint32_t value) {
   if (options_.differentiable) return flush_recorded(value);
   const auto found = products_.find(value);
   if (found == products_.end()) return;
-  std::vector<Product> list = std::move(found->second);
+  Products waiting = std::move(found->second);
   products_.erase(found);
-  struct Unpin {
-    GradientPass& pass;
-    std::vector<Product>& list;
-    std::size_t begin = 0;  // those before are unpinned
-    ~Unpin() {
-      for (; begin < list.size(); ++begin) pass.unpin(list[begin].g);
-    }
-  } unpinned{*this, list};
-  std::reverse(list.begin(), list.end());  // oldest step first
+  multiply_blocks(value, waiting, true);
+}
 
-  // What is written where something is still read may be where these products read.
-  Destination to = claim_destination(value);
-  for (Product& p : list) {
-    unpin(p.g);
-    ++unpinned.begin;
-    if (!to.read_by_others) continue;
-    const Tensor copy = empty_like(*p.g.header());
-    copy_elements(p.g, copy);
-    p.g = copy;
+void GradientPass::flush_ready() {
+  for (const std::uint32_t value : std::exchange(ready_, {})) {
+    const auto found = products_.find(value);
+    if (found == products_.end() || found->second.rows < rows_at_once) continue;
+    Products waiting = std::move(found->second);
+    products_.erase(found);
+    multiply_blocks(value, waiting, false);
+    if (waiting.list.empty()) {
+      slots_[value].clear(Slot::deferred);
+    } else {
+      slots_[value].set(Slot::deferred);
+      products_[value] = std::move(waiting);
+    }
   }
-  if (to.read_by_others) to = destination(value);
-  const std::vector<Product> kept = tape_.check_finite ? list : std::vector<Product>();
+}
+
+// Adds the products block by block, in the order in which they came, and leaves those of the last
+// block where more may come to it.
+void GradientPass::multiply_blocks(std::uint32_t value, Products& waiting, bool all) {
+  Destination to = claim_destination(value);
+  if (to.read_by_others) {
+    // What is written where something is still read may be where these products read.
+    for (Product& p : waiting.list) {
+      const Tensor copy = empty_like(*p.g.header());
+      copy_elements(p.g, copy);
+      unpin(p.g);
+      pin(copy);
+      p.g = copy;
+    }
+    to = destination(value);
+  }
   Tensor hold;
   const Matrix c = as_matrix(to.buffer, hold);
   bool accumulate = to.accumulate;
   std::vector<Tensor> as, gs;
-  for (std::size_t begin = 0; begin < list.size();) {
-    Index rows = 0;
+  std::size_t begin = 0;
+  while (begin < waiting.list.size()) {
+    Index rows = row_count(waiting.list[begin].a);
+    std::size_t end = begin + 1;
+    for (; end < waiting.list.size(); ++end) {
+      const Index more = row_count(waiting.list[end].a);
+      if (rows + more > rows_at_once) break;
+      rows += more;
+    }
+    if (!all && end == waiting.list.size() && rows < rows_at_once) break;
+    waiting.rows -= rows;
     as.clear();
     gs.clear();
-    for (; begin < list.size() && (rows == 0 || rows + row_count(list[begin].a) <= rows_at_once);
-         ++begin) {
-      rows += row_count(list[begin].a);
-      as.push_back(std::move(list[begin].a));
-      gs.push_back(std::move(list[begin].g));
+    for (std::size_t i = end; i-- > begin;) {  // oldest step first
+      unpin(waiting.list[i].g);
+      as.push_back(std::move(waiting.list[i].a));
+      gs.push_back(std::move(waiting.list[i].g));
     }
+    begin = end;
     Tensor hold_a, hold_g;
     const Matrix a = gather(as, rows, hold_a);
     const Matrix g = gather(gs, rows, hold_g);
     multiply(to.buffer.dtype(), a.transposed(), g, accumulate, c);  // [K×N] += [rows×K]ᵀ·[rows×N]
     accumulate = true;
   }
-  if (tape_.check_finite) check_products(value, kept, to.buffer);
+  waiting.list.erase(waiting.list.begin(),
+                     waiting.list.begin() + static_cast<std::ptrdiff_t>(begin));
 }
 
 void GradientPass::flush_all() {

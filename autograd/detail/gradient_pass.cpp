@@ -20,8 +20,8 @@ GradientPass::~GradientPass() {
     if (s.buffer != nullptr) release(s.buffer);
   slots_.clear();
   spare_slots = std::move(slots_);
-  for (auto& [value, list] : products_)
-    for (const Product& p : list) unpin(p.g);
+  for (auto& [value, waiting] : products_)
+    for (const Product& p : waiting.list) unpin(p.g);
 }
 
 // A value is needed if a wanted one was used in making it. A view whose gradient is wanted, or that
@@ -98,6 +98,7 @@ void GradientPass::visit_node(std::uint32_t index) {
     Slot& s = slots_[v];
     if (s.buffer != nullptr && !s.is(Slot::wanted)) release(std::exchange(s.buffer, nullptr));
   }
+  if (!ready_.empty()) flush_ready();
   if (!options_.retain && !options_.differentiable) tape_.release_saved(tape_.nodes[index]);
   if (!tape_.recomputed.empty())
     tape_.recomputed.leave(tape_, index, options_.retain && !options_.differentiable);

@@ -117,6 +117,11 @@ class GradientPass {
     Tensor of;  // kept, so that its address means no other
     Tensor turned;
   };
+  // Products of one value in the order in which they came: newest step first.
+  struct Products {
+    std::vector<Product> list;
+    Index rows = 0;
+  };
   // A value whose gradient lies in that of `into`, until its rule has run.
   struct Passed {
     std::uint32_t value;
@@ -141,6 +146,8 @@ class GradientPass {
   bool claim(std::uint32_t root, const Rectangle& wanted);
   void complete(std::uint32_t value);
   void flush(std::uint32_t value);
+  void flush_ready();
+  void multiply_blocks(std::uint32_t value, Products& waiting, bool all);
   void flush_all();
   void flush_recorded(std::uint32_t value);
   void flush_all_recorded();
@@ -155,7 +162,8 @@ class GradientPass {
   std::vector<Slot> slots_;
   std::vector<std::vector<Rectangle>> covers_;
   std::vector<Passed> passed_;
-  std::unordered_map<std::uint32_t, std::vector<Product>> products_;
+  std::unordered_map<std::uint32_t, Products> products_;
+  std::vector<std::uint32_t> ready_;         // with a block of products or more
   std::unordered_map<Header*, Index> pins_;  // how many products read a buffer
   std::unordered_map<std::uint32_t, std::vector<SparseRows>> rows_;
   std::unordered_map<std::uint32_t, Recorded> recorded_;

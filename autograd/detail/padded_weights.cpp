@@ -36,6 +36,14 @@ Matrix PaddedWeights::matrix_of(const Tensor& W, Index rows, Tensor& hold) {
   return as_matrix_2d(copies_.back().padded, hold);
 }
 
+Index PaddedWeights::bytes() const {
+  Index bytes = 0;
+  for (const Copy& copy : copies_)
+    bytes += copy.padded.header()->block()->size *
+             static_cast<Index>(element_bytes(copy.padded.dtype()));
+  return bytes;
+}
+
 void PaddedWeights::forget(std::uint64_t tape, std::uint32_t first, std::uint32_t last) {
   std::erase_if(copies_, [&](const Copy& copy) {
     const Header& h = *copy.weight.header();

@@ -16,6 +16,7 @@ class PaddedWeights {
   // W as a matrix, from a copy where that pays for a product with `rows` rows. A copy is kept of
   // what is used often; `multiply` itself sees to what is used once.
   Matrix matrix_of(const Tensor& W, Index rows, Tensor& hold);
+  Index bytes() const;
   // Drops copies of what a tape recorded as the values first … last - 1.
   void forget(std::uint64_t tape, std::uint32_t first, std::uint32_t last);
   void clear() {

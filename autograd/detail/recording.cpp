@@ -103,6 +103,14 @@ std::byte* Recording::arena(std::size_t bytes) {
   return result;
 }
 
+Index Recording::arena_bytes() const {
+  Index bytes = 0;
+  for (const std::byte* chunk : chunks_)
+    bytes += static_cast<Index>(pool_class_bytes(
+        static_cast<std::uint8_t>(*reinterpret_cast<const std::uint64_t*>(chunk))));
+  return bytes;
+}
+
 std::byte* Recording::push(const Operation* operation, std::span<const std::uint32_t> inputs,
                            std::span<Header* const> saved, std::size_t attribute_bytes,
                            std::span<Header* const> outputs) {

@@ -137,6 +137,7 @@ class Recording {
   DType dtype_of_value(std::uint32_t value) const {
     return static_cast<DType>(values[value].dtype);
   }
+  Index arena_bytes() const;
   const Label& label_of(const Node& n) const { return labels[n.label]; }
   Place place_of(const Node& n) const;
 

@@ -161,4 +161,34 @@ Tensor stack(std::span<const Tensor> parts, Index axis) {
   return y;
 }
 
+namespace detail {
+
+void Stacking::put(Index at, const Tensor& x) {
+  require_defined("stack", "tensor " + std::to_string(at), x);
+  if (!whole_.defined()) whole_ = empty(x.shape().inserted(0, std::ssize(parts_)), x.dtype());
+  require_same_dtype("stack", whole_, x);
+  const Shape one = whole_.shape().without(0);
+  if (x.shape() != one)
+    fail("stack", {.given = "tensors " + to_string(one) + " and, at " + std::to_string(at) + ", " +
+                            describe(x),
+                   .needed = "equal shapes",
+                   .hint = {}});
+  Tensor& part = parts_[static_cast<std::size_t>(at)];
+  part = make_view(*whole_.header(), one.extents(), strides(whole_).subspan(1),
+                   at * strides(whole_)[0]);
+  copy_elements(x, part);
+  if (x.header()->is(Header::leaf)) part = x;
+  part.header()->tape = x.header()->tape;
+  part.header()->value = x.header()->value;
+}
+
+Tensor Stacking::finish() const {
+  Tensor y = whole_;
+  Tensor* const out = &y;
+  const JoinAxis attributes{0};
+  record(stack_op, pointers(parts_), {&out, 1}, {}, &attributes, sizeof(attributes));
+  return y;
+}
+
+}  // namespace detail
 }  // namespace unroll

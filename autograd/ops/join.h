@@ -4,6 +4,7 @@
 
 #include <initializer_list>
 #include <span>
+#include <vector>
 
 namespace unroll {
 
@@ -15,4 +16,20 @@ Tensor concat(std::initializer_list<Tensor> parts, Index axis);
 Tensor stack(std::span<const Tensor> parts, Index axis);
 Tensor stack(std::initializer_list<Tensor> parts, Index axis);
 
+namespace detail {
+
+// stack(parts, 0) of tensors that come one by one: each is copied into place at once, so that none
+// has to be kept until all are there.
+class Stacking {
+ public:
+  explicit Stacking(Index count) : parts_(static_cast<std::size_t>(count)) {}
+  void put(Index at, const Tensor& x);
+  Tensor finish() const;  // after as many calls of put(), of which there is at least one
+
+ private:
+  Tensor whole_;
+  std::vector<Tensor> parts_;  // places in `whole_`, with the histories of what was put there
+};
+
+}  // namespace detail
 }  // namespace unroll

@@ -20,6 +20,7 @@ struct Case {
   std::string name;     // "lstm/charlm-128"
   std::string unit;     // "ms" a call, "ns" an operation
   double per_call = 1;  // how many units of work a call does, for a figure in ns
+  bool memory = false;  // whether the most memory that a call holds is of interest
   std::function<void()> call;
 };
 
@@ -30,6 +31,9 @@ Case make_case(const std::string& name, bool train);
 // Single operations and optimisers on large tensors, and the plain copies that are their floor.
 using Maker = std::function<Case(bool train)>;
 std::vector<std::pair<std::string, Maker>> single_cases();
+
+// Recomputation over time, with the memory it takes.
+std::vector<std::pair<std::string, Maker>> recompute_cases();
 
 // The layers of an LSTM as products and fused pointwise passes in a bare loop: no tape, no tensors
 // made.

@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   std::string mode = "train";
   unroll::Index threads = 1;
   double seconds = 1;
+  std::size_t fewest = 5;
   bool json = false, list = false;
   CLI::App app("Times the library: --case lstm/charlm-128 --case bare/charlm-128 …");
   app.add_option("--case", names, "what to time; several alternate");
@@ -43,6 +44,9 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--seconds", seconds, "for each case, at least")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--repetitions", fewest, "of each case, at least")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_flag("--json", json, "a line of JSON for each case");
@@ -58,14 +62,18 @@ int main(int argc, char** argv) {
     cases.reserve(names.size());
     for (const std::string& name : names) cases.push_back(make_case(name, mode == "train"));
     std::vector<std::vector<double>> times(cases.size());
+    std::vector<unroll::Index> peaks(cases.size());  // of the last call
     for (const Case& c : cases)
-      for (int warm_up = 0; warm_up < 2; ++warm_up) c.call();
-    constexpr std::size_t fewest = 5;
+      for (std::size_t warm_up = 0; warm_up < std::min<std::size_t>(2, fewest - 1); ++warm_up)
+        c.call();
     double spent = 0;
     for (std::size_t round = 0;
          round < fewest || spent < 1000 * seconds * static_cast<double>(cases.size()); ++round)
       for (std::size_t i = 0; i < cases.size(); ++i) {
+        const unroll::Index before = unroll::memory_stats().live_bytes;
+        unroll::reset_peak_bytes();
         times[i].push_back(milliseconds(cases[i].call));
+        peaks[i] = unroll::memory_stats().peak_bytes - before;
         spent += times[i].back();
       }
     for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -73,15 +81,19 @@ int main(int argc, char** argv) {
       const double least = scale * *std::min_element(times[i].begin(), times[i].end());
       const double middle = scale * median(times[i]);
       if (json) {
-        const nlohmann::ordered_json line = {
+        nlohmann::ordered_json line = {
             {"case", cases[i].name},         {"mode", mode}, {"threads", threads},
             {"unit", cases[i].unit},         {"min", least}, {"median", middle},
             {"repetitions", times[i].size()}};
+        if (cases[i].memory) line["peak_bytes"] = peaks[i];
         std::printf("%s\n", line.dump().c_str());
       } else {
-        std::printf("%-24s %-5s %9.4g %s min  %9.4g median  (%zu repetitions)\n",
+        std::printf("%-24s %-5s %9.4g %s min  %9.4g median  (%zu repetitions)",
                     cases[i].name.c_str(), mode.c_str(), least, cases[i].unit.c_str(), middle,
                     times[i].size());
+        if (cases[i].memory)
+          std::printf("  %.1f MiB at most", static_cast<double>(peaks[i]) / (1 << 20));
+        std::printf("\n");
       }
     }
   } catch (const std::exception& e) {
