@@ -41,6 +41,25 @@ enum class Skip { none, residual, highway };
 //   auto out = layer(x, {.initial = state, .lengths = lengths});
 // Parameters are named "0.forward.Wx", "1.backward.b": layer, direction, name in the cell; beside
 // them "0.forward_initial.h", "1.highway.W" where the options ask for such.
+//
+// Recomputation: with .recompute_every = k a layer keeps states between segments of k steps and
+// makes what the steps saved once more for the gradient, one segment at a time; <recompute.h>.
+// Gradients are bit-equal, also with dropout of any kind; time grows by about a forward pass. Of R
+// runs (layers · directions) over T steps, with V bytes saved by a step, S in a state and O in an
+// output, the layer holds until the gradient is there
+//   without   R T (V + O)
+//   with      R T O + R S T / k + k V, least at k = √(R T S / V)
+// and beside it the gradient of the outputs, a block (below) of what is projected or its gradient,
+// and less than 1 KB a step for the tape. An LSTM has V = 6 U, S = 2 U, O = U with U = 4 B H in f32, a GRU
+// V = 7 U, S = O = U; blocks of the pool are up to a quarter larger than what lies in them.
+// With .recompute_bytes instead, k is that least one, from what the first block took; as many of
+// the last segments as the budget for R S T / k + k V + … allows are kept and not made twice. It
+// throws where nothing fits, and says what would.
+//
+// Sequences are handed to project() in blocks of max(1, 512 / B) steps, and k is rounded up to a
+// multiple of that, where the cell has a project() that treats each step alone, as the library's
+// have; elsewhere project() gets the whole sequence, whose result stays as a whole. The model must
+// live until the gradient is there.
 template <Cell C>
 class Recurrent : public Module {
  public:
@@ -54,8 +73,8 @@ class Recurrent : public Module {
     bool learn_initial = false;        // the states before the first step are parameters
     std::optional<Index> biases = {};  // set for the cell; none: as its own options say
     double dropout = 0;                // between layers, of what a cell gets
-    Index recompute_every = 0;         // steps; 0: all that is saved is kept
-    Index recompute_bytes = 0;         // instead: chosen from what may be kept
+    Index recompute_every = 0;         // steps k; 0: all that steps save is kept
+    Index recompute_bytes = 0;         // a budget that k is chosen by instead
     typename C::Options cell = {};
   };
   using State = RecurrentState<typename C::State>;
@@ -342,9 +361,11 @@ auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& 
             .block = plan.block,
             .reversed = reversed};
   if constexpr (HasProject<C>) {
-    if (!projects_each_step<C> || steps == 0) {
+    const bool fits = x.size(2) == cell.options.input && x.dtype() == cell.dtype();
+    if (!projects_each_step<C> || steps == 0 || !fits) {  // an error speaks of the whole sequence
       const TimeStep first(0);
-      run.source = nn::project(cell, x, run.begun);
+      const Tensor projected = nn::project(cell, x, run.begun);
+      if (!projects_each_step<C>) run.source = projected;
     }
   }
   if (steps == 0) {

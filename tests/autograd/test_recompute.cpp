@@ -267,6 +267,23 @@ BOOST_AUTO_TEST_CASE(gradient_inside_and_of_values_inside) {
   check_same(found[1], found[0]);
 }
 
+// Copies that products make of weights, too, where the weights are made inside.
+BOOST_AUTO_TEST_CASE(nothing_of_inner_weights_is_kept) {
+  const Tensor W = make_parameter(uniform({256, 256}, -0.1, 0.1), "W");
+  Tape tape;
+  Tensor x = uniform({8, 256}, -1, 1);
+  const auto f = [&](const Tensor& a) {
+    const Tensor twice = W * 2.0;
+    return tanh(matmul(tanh(matmul(a, twice)), twice));
+  };
+  x = recompute(f, x);
+  const Index before = pool_bytes();
+  for (int i = 0; i < 10; ++i) x = recompute(f, x);
+  BOOST_TEST(pool_bytes() - before < 400'000);  // an array of the size of W has 262,144
+  static_cast<void>(tape.backward(sum(x), {.retain = true}));
+  BOOST_TEST(pool_bytes() - before < 400'000);
+}
+
 BOOST_AUTO_TEST_CASE(an_exception_of_the_first_run_goes_through) {
   Tape tape;
   const Tensor x = tape.watch(uniform({3}, -1, 1));

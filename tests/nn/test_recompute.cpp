@@ -220,6 +220,23 @@ BOOST_AUTO_TEST_CASE(steps_are_made_twice_and_no_more) {
   BOOST_TEST(layer.cell(0).steps == 30);
 }
 
+BOOST_AUTO_TEST_CASE(an_error_of_the_second_run_names_its_place) {
+  struct Changing : Plain {
+    using Plain::Plain;
+    State step(const Tensor& x, const State& s) const {
+      const State next = Plain::step(x, s);
+      return {.h = steps == 17 ? next.h * 1.5 : next.h, .others = next.others};
+    }
+  };
+  nn::Recurrent<Changing> layer({.input = 2, .hidden = 3, .recompute_every = 4});
+  Tape tape;
+  const auto out = layer(random_values({10, 5, 2}, 1, f32));
+  // The last segment is made again as steps 11 … 14, that of steps 2 … 5 as 15 … 18.
+  const std::string text = error_text([&] { static_cast<void>(tape.backward(sum(out.outputs))); });
+  BOOST_TEST_CONTEXT(text)
+  BOOST_TEST(text.starts_with("[recompute] at 0.forward, t=4: f recorded mul_number where it "));
+}
+
 // What the header of Recurrent says: [B, H] of U bytes, T steps, segments of k.
 BOOST_AUTO_TEST_CASE(memory_falls_as_promised) {
   const Index steps = 1024, batch = 32, hidden = 64;
