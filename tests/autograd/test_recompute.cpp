@@ -141,6 +141,19 @@ BOOST_AUTO_TEST_CASE(backward_frees_the_inner_values_and_makes_them_again) {
   BOOST_TEST(less < 4 * each);
 }
 
+BOOST_AUTO_TEST_CASE(the_peak_is_of_what_was_there_at_once) {
+  constexpr Index much = Index{1} << 22;
+  reset_peak_bytes();
+  const Index before = pool_bytes();
+  for (int i = 0; i < 3; ++i) static_cast<void>(zeros({much / 4}));
+  const Index peak = memory_stats().peak_bytes - before;
+  BOOST_TEST(peak >= much);
+  BOOST_TEST(peak < 2 * much);
+  BOOST_TEST(pool_bytes() == before);
+  reset_peak_bytes();
+  BOOST_TEST(memory_stats().peak_bytes < before + much / 4);
+}
+
 BOOST_AUTO_TEST_CASE(dropout_and_default_rng_draw_the_same) {
   const Tensor start = uniform({5, 7}, -1, 1);
   const auto f = [](const Tensor& x) {
