@@ -6,6 +6,7 @@
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/graph.h>
+#include <unroll/autograd/hooks.h>
 #include <unroll/autograd/ops/activations.h>
 #include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/batch_norm.h>

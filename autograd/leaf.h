@@ -7,6 +7,8 @@
 
 namespace unroll::detail {
 
+class GradientHooks;
+
 // Who a leaf is. Shared by its headers and by whoever holds it, so that a path can still be told
 // when the module has gone.
 struct LeafInfo {
@@ -17,6 +19,7 @@ struct LeafInfo {
   std::string last_path;                  // what to say afterwards
   const char* changed_by = "assignment";  // the last writer of the elements
   Index changed_at = -1;                  // its step, where it counts them
+  std::shared_ptr<GradientHooks> hooks;   // on its gradient; null: none
   const Header* current = nullptr;  // the leaf's header now; a change of dtype makes a new one
 
   std::string path() const { return owner != nullptr ? path_of(owner) : last_path; }

@@ -175,6 +175,10 @@ Tensor Tape::watch(const Tensor& x) {
 void Tape::check_loss(const char* operation, const Tensor& loss, const Tensor& upstream) const {
   check_thread();
   detail::require_defined(operation, "loss", loss);
+  if (recording_->passes > 0)
+    fail_nowhere(operation, {.given = "a call by a hook or a derivative that this tape runs",
+                             .needed = "one pass over a tape at a time",
+                             .hint = "keep the tensor, and call it after the pass"});
   if (!recording_->open)
     fail_nowhere(
         operation,
@@ -339,6 +343,16 @@ void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const Gradi
     }
   }
   roll_back.keep();
+}
+
+void Tape::on_gradient(const Tensor& x, GradientHook hook) {
+  check_thread();
+  detail::require_defined("on_gradient", "x", x);
+  if (!recording_->open)
+    fail("on_gradient", {.given = "a tape that is closed",
+                         .needed = "an open tape",
+                         .hint = "hooks come before backward"});
+  detail::hook_value(*recording_, x, std::move(hook));
 }
 
 Tape::Pause::Pause(Recording* recording) : recording_(recording) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/autograd/gradients.h>
+#include <unroll/autograd/hooks.h>
 #include <unroll/autograd/rng.h>
 #include <unroll/autograd/tensor.h>
 
@@ -86,6 +87,12 @@ class Tape {
     gradient_into(y, x, options, result);
     return result;
   }
+
+  // Gives the gradient of x to a hook (<unroll/autograd/hooks.h>) once in every later backward() and
+  // gradient() of something that depends on x, when it is complete, for as long as the tape is open.
+  // That gradient is then computed even where nobody else asks for it; where nothing flows, the hook
+  // is not called. Throws where x is neither on this tape nor a parameter.
+  void on_gradient(const Tensor& x, GradientHook hook);
 
   // Until the end of the block, as if there were no tape: no recording, no dropout. Throws unless
   // this is the thread's current tape.

@@ -167,7 +167,8 @@ template <Cell C>
 typename C::State apply(const C& cell, const Tensor& x, const typename C::State& s) {
   const Scope here(cell);
   unroll::detail::require_defined("cell", "x", x);
-  return detail::step_from_input(cell, x, s, detail::begin_cell(cell, x.size(0)));
+  return detail::after_forward(
+      cell, detail::step_from_input(cell, x, s, detail::begin_cell(cell, x.size(0))));
 }
 
 }  // namespace unroll::nn

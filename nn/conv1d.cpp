@@ -56,7 +56,7 @@ Tensor Conv1d::operator()(const Tensor& x) const {
                                   .step = options.stride}));
   const Tensor flat = reshape(W, {options.kernel * options.input, options.output});
   const Tensor seen = taps.size() == 1 ? taps.front() : concat(taps, -1);
-  return b ? affine(seen, flat, *b) : matmul(seen, flat);
+  return after_forward(b ? affine(seen, flat, *b) : matmul(seen, flat));
 }
 
 }  // namespace unroll::nn

@@ -9,7 +9,7 @@ Dropout::Dropout(Options o) : options(o) { detail::require_rate("dropout", "rate
 
 Tensor Dropout::operator()(const Tensor& x) const {
   const Scope here(*this);
-  return is_training() ? dropout(x, options.rate) : x;
+  return after_forward(is_training() ? dropout(x, options.rate) : x);
 }
 
 }  // namespace unroll::nn

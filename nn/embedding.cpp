@@ -39,7 +39,7 @@ Embedding::Embedding(Options o)
 
 Tensor Embedding::operator()(const Tensor& ids) const {
   const Scope here(*this);
-  return embedding(W, ids, {.padding = options.padding});
+  return after_forward(embedding(W, ids, {.padding = options.padding}));
 }
 
 }  // namespace unroll::nn

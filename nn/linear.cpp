@@ -22,7 +22,7 @@ Linear::Linear(Options o)
 
 Tensor Linear::operator()(const Tensor& x) const {
   const Scope here(*this);
-  return b ? affine(x, W, *b) : matmul(x, W);
+  return after_forward(b ? affine(x, W, *b) : matmul(x, W));
 }
 
 TiedLinear::TiedLinear(Options o) : options(o) {
@@ -37,7 +37,7 @@ TiedLinear::TiedLinear(Options o) : options(o) {
 Tensor TiedLinear::operator()(const Tensor& x) const {
   const Scope here(*this);
   const Tensor W = transpose(*options.W, 0, 1);
-  return b ? affine(x, W, *b) : matmul(x, W);
+  return after_forward(b ? affine(x, W, *b) : matmul(x, W));
 }
 
 }  // namespace unroll::nn

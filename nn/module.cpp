@@ -1,3 +1,4 @@
+#include <unroll/autograd/detail/user_code.h>
 #include <unroll/autograd/tape.h>
 #include <unroll/nn/module.h>
 
@@ -146,6 +147,34 @@ const Parameter* Module::first_parameter() const {
   for (const Module* child : children_)
     if (const Parameter* first = child->first_parameter()) return first;
   return nullptr;
+}
+
+HookHandle Module::on_forward(ForwardHook hook) {
+  if (forward_hooks_ == nullptr)
+    forward_hooks_ = std::make_shared<unroll::detail::HookList<ForwardHook>>();
+  const Index id = forward_hooks_->add(std::move(hook));
+  return {forward_hooks_, id};
+}
+
+void Module::run_forward_hooks(std::span<Tensor> outputs) const {
+  const auto hooks = forward_hooks_;
+  const std::vector<Tensor> before(outputs.begin(), outputs.end());
+  hooks->for_each([&](const ForwardHook& hook) {
+    const unroll::detail::UserCode user;
+    hook(*this, outputs);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const Tensor& old = before[i];
+      const Tensor& now = outputs[i];
+      if (now.defined() == old.defined() &&
+          (!now.defined() || (now.shape() == old.shape() && now.dtype() == old.dtype())))
+        continue;
+      fail("on_forward",
+           {.given = "a hook on " + type_name(*this) + " replaced output " + std::to_string(i) +
+                     " " + unroll::describe(old) + " by " + unroll::describe(now),
+            .needed = "the same shape and dtype",
+            .hint = "a hook that only looks changes nothing"});
+    }
+  });
 }
 
 std::string Module::describe() const {

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <unroll/autograd/hooks.h>
 #include <unroll/autograd/leaf.h>
 #include <unroll/autograd/parameter_list.h>
+#include <unroll/autograd/state.h>
 #include <unroll/autograd/tensor.h>
+#include <unroll/nn/forward_hook.h>
 #include <unroll/nn/init.h>
 
 #include <memory>
@@ -14,6 +17,13 @@
 namespace unroll::nn {
 
 class Parameter;
+class Module;
+
+namespace detail {
+// What a call of a module returns, after its hooks: a Tensor or any state.
+template <class Y>
+Y after_forward(const Module& module, Y outputs);
+}  // namespace detail
 
 // A part of a model: parameters and children under names. Both register where they are declared:
 //
@@ -59,12 +69,23 @@ class Module {
   // dtype of the first parameter at or below this module; f32 where there is none.
   DType dtype() const;
 
+  // Gives what each call of this module returns to a hook (<unroll/nn/forward_hook.h>), which may
+  // replace it: of a layer of the library, of a cell also each step that a layer makes of it. A
+  // module of one's own returns after_forward(y).
+  HookHandle on_forward(ForwardHook hook);
+
   // The tree with shapes, sizes and what is frozen, one line each.
   std::string describe() const;
 
  protected:
   // Enters a child that Child does not declare, such as one made in a loop.
   void adopt(Module& child, std::string name);
+
+  // What operator() returns, after the hooks: return after_forward(y). One branch without hooks.
+  template <class Y>
+  Y after_forward(Y outputs) const {
+    return detail::after_forward(*this, std::move(outputs));
+  }
 
  private:
   friend class Parameter;
@@ -75,12 +96,15 @@ class Module {
   template <class S>
   friend class LearnedState;
   friend class Sequential;
+  template <class Y>
+  friend Y detail::after_forward(const Module& module, Y outputs);
 
   void adopt(Parameter& parameter, const std::string& name);
   void check_name(const std::string& name) const;
   void set_frozen(bool frozen);
   void set_quiet(bool quiet);
   const Parameter* first_parameter() const;
+  void run_forward_hooks(std::span<Tensor> outputs) const;
   void collect(const std::string& prefix, ParameterList& to) const;
   void describe(const std::string& indent, std::string& to) const;
 
@@ -89,7 +113,23 @@ class Module {
   bool quiet_ = false;
   std::vector<Parameter*> parameters_;
   std::vector<Module*> children_;
+  std::shared_ptr<unroll::detail::HookList<ForwardHook>> forward_hooks_;  // null: none
 };
+
+namespace detail {
+
+template <class Y>
+Y after_forward(const Module& module, Y outputs) {
+  if (module.forward_hooks_ == nullptr) return outputs;
+  std::vector<Tensor> tensors;
+  for_each_tensor(std::as_const(outputs), [&](const Tensor& x) { tensors.push_back(x); });
+  module.run_forward_hooks(tensors);
+  std::size_t i = 0;
+  for_each_tensor(outputs, [&](Tensor& x) { x = std::move(tensors[i++]); });
+  return outputs;
+}
+
+}  // namespace detail
 
 // A tensor that training changes: a leaf of every tape it is used on. Copying the Tensor copies the
 // handle, which sees later steps.
@@ -107,6 +147,8 @@ class Parameter : public Tensor {
   bool is_frozen() const { return header()->is(unroll::detail::Header::frozen); }
   void freeze();
   void unfreeze();
+  // A hook on its gradient, on every tape from now on; see hook_parameter().
+  HookHandle on_gradient(GradientHook hook) { return hook_parameter(*this, std::move(hook)); }
   // Values of equal shape and dtype over the present ones; tapes that read these notice.
   void assign(const Tensor& values);
 

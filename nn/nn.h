@@ -4,6 +4,7 @@
 #include <unroll/nn/conv1d.h>
 #include <unroll/nn/dropout.h>
 #include <unroll/nn/embedding.h>
+#include <unroll/nn/forward_hook.h>
 #include <unroll/nn/gated_cell.h>
 #include <unroll/nn/generate.h>
 #include <unroll/nn/gru.h>

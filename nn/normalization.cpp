@@ -34,7 +34,8 @@ LayerNorm::LayerNorm(Options o)
 Tensor LayerNorm::operator()(const Tensor& x) const {
   const Scope here(*this);
   check_size("layer_norm", x, options.size);
-  return layer_norm(x, weight, detail::or_undefined(bias), {.epsilon = options.epsilon});
+  return after_forward(
+      layer_norm(x, weight, detail::or_undefined(bias), {.epsilon = options.epsilon}));
 }
 
 RMSNorm::RMSNorm(Options o)
@@ -44,7 +45,7 @@ RMSNorm::RMSNorm(Options o)
 Tensor RMSNorm::operator()(const Tensor& x) const {
   const Scope here(*this);
   check_size("rms_norm", x, options.size);
-  return rms_norm(x, weight, {.epsilon = options.epsilon});
+  return after_forward(rms_norm(x, weight, {.epsilon = options.epsilon}));
 }
 
 }  // namespace unroll::nn

@@ -302,7 +302,7 @@ auto Recurrent<C>::operator()(const Tensor& x, const Call& call) const -> Output
     }
     if (i > 0 && options.skip != Skip::none) y = skipped(layer, below, y, lengths);
   }
-  return {.outputs = std::move(y), .state = std::move(state)};
+  return after_forward(Output{.outputs = std::move(y), .state = std::move(state)});
 }
 
 template <Cell C>
@@ -367,6 +367,11 @@ auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& 
       const Tensor projected = nn::project(cell, x, run.begun);
       if (!projects_each_step<C>) run.source = projected;
     }
+    const TimeStep at(t);
+    auto next = detail::after_forward<typename C::State>(
+        cell, nn::step(cell, select(projected, 0, t), state, begun));
+    state = detail::keep_ended(lengths, t, std::move(next), state);
+    out = lengths.choose(t, nn::output(cell, state));
   }
   if (steps == 0) {
     const Tensor like = nn::output(cell, state);

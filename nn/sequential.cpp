@@ -15,7 +15,7 @@ Tensor Sequential::operator()(const Tensor& x) const {
   const Scope here(*this);
   Tensor y = x;
   for (const auto& step : steps_) y = step(y);
-  return y;
+  return after_forward(y);
 }
 
 }  // namespace unroll::nn

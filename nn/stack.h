@@ -57,6 +57,7 @@ class Stack : public Module {
         std::get<I>(next) = nn::step(cell, input, std::get<I>(s), std::get<I>(w));
       else
         std::get<I>(next) = detail::step_from_input(cell, input, std::get<I>(s), std::get<I>(w));
+      std::get<I>(next) = detail::after_forward(cell, std::move(std::get<I>(next)));
       input = nn::output(cell, std::get<I>(next));
     });
     return next;

@@ -54,6 +54,23 @@ Matrix gather(std::span<const Tensor> parts, Index rows, Tensor& hold) {
   return {hold.header()->data, rows, first.columns, first.columns, 1};
 }
 
+// Adds rows to a table, those of the oldest step first.
+void add_rows_to(const Tensor& buffer, const std::vector<SparseRows>& list) {
+  Tensor hold;
+  const Matrix table = as_matrix(buffer, hold);
+  visit_floating(buffer.dtype(), [&]<class T>(T) {
+    for (auto part = list.rbegin(); part != list.rend(); ++part) {
+      const Tensor ids = dense_copy(part->ids);
+      const T* from = data<T>(part->rows);
+      for (const Index id : ids.span<Index>()) {
+        T* row = reinterpret_cast<T*>(table.data) + id * table.row_stride;
+        for (Index i = 0; i < table.columns; ++i) row[i] += from[i];
+        from += table.columns;
+      }
+    }
+  });
+}
+
 }  // namespace
 
 // Adding to a gradient that a product has still to read would change what it reads.
@@ -178,21 +195,14 @@ void GradientPass::flush_rows(std::uint32_t value) {
   rows_.erase(found);
   const Destination to = destination(value);
   if (!to.accumulate) fill_elements(to.buffer, 0);
-  Tensor hold;
-  const Matrix table = as_matrix(to.buffer, hold);
-  visit_floating(to.buffer.dtype(), [&]<class T>(T) {
-    for (auto part = list.rbegin(); part != list.rend(); ++part) {
-      const Tensor ids = dense_copy(part->ids);
-      const T* from = data<T>(part->rows);
-      for (const Index id : ids.span<Index>()) {
-        T* row = reinterpret_cast<T*>(table.data) + id * table.row_stride;
-        for (Index i = 0; i < table.columns; ++i) row[i] += from[i];
-        from += table.columns;
-      }
-    }
-  });
-  if (tape_.check_finite && find_non_finite(to.buffer).first >= 0)
-    fail_sum(tape_, value, to.buffer);
+  add_rows_to(to.buffer, list);
+}
+
+Tensor GradientPass::dense_of_rows(std::uint32_t value, const std::vector<SparseRows>& rows) const {
+  const Tensor table = empty(tape_.shape_of(value), tape_.dtype_of_value(value));
+  fill_elements(table, 0);
+  add_rows_to(table, rows);
+  return table;
 }
 
 }  // namespace unroll::detail

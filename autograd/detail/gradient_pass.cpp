@@ -12,10 +12,12 @@ thread_local std::vector<Slot> spare_slots;
 }  // namespace
 
 GradientPass::GradientPass(Recording& tape, Options options)
-    : tape_(tape), options_(options), slots_(std::move(spare_slots)), covers_(1) {}
+    : tape_(tape), options_(options), slots_(std::move(spare_slots)), covers_(1) {
+  ++tape_.passes;
+}
 
 GradientPass::~GradientPass() {
-  if (options_.differentiable) tape_.forget_place();
+  --tape_.passes;
   for (Slot& s : slots_)
     if (s.buffer != nullptr) release(s.buffer);
   slots_.clear();
@@ -32,6 +34,7 @@ void GradientPass::mark(std::uint32_t top, std::span<const std::uint32_t> wanted
     slots_[v].set(Slot::needed);
     slots_[v].set(Slot::wanted);
   }
+  if (!tape_.hooks.empty()) mark_hooked();
   const Value& last = tape_.values[top];
   if (last.is_leaf != 0) return;
   for (std::uint32_t i = 0; i <= last.origin; ++i) {
@@ -69,6 +72,7 @@ std::vector<PassResult> GradientPass::run(std::uint32_t top, const Tensor& upstr
   std::vector<PassResult> results;
   results.reserve(wanted.size());
   for (const std::uint32_t v : wanted) results.push_back(take(v));
+  run_leaf_hooks(wanted, results);
   return results;
 }
 
@@ -84,6 +88,12 @@ void GradientPass::visit_node(std::uint32_t index) {
     complete(v);
     flowed = true;
     needed = needed || slots_[v].is(Slot::needed);
+    if (tape_.check_finite) {
+      retain(slots_[v].buffer);
+      check_finite(operation.name, "is given an upstream gradient",
+                   Tensor::adopt(slots_[v].buffer));
+    }
+    if (slots_[v].is(Slot::hooked)) run_hooks(v);
   }
   if (flowed && needed) {
     if (!tape_.recomputed.empty())
@@ -96,7 +106,8 @@ void GradientPass::visit_node(std::uint32_t index) {
                   [&](const Passed& p) { return p.value - node.first_output < node.outputs; });
   for (std::uint32_t v = node.first_output; v < node.first_output + node.outputs; ++v) {
     Slot& s = slots_[v];
-    if (s.buffer != nullptr && !s.is(Slot::wanted)) release(std::exchange(s.buffer, nullptr));
+    if (s.buffer != nullptr && (!s.is(Slot::wanted) || s.is(Slot::passing)))
+      release(std::exchange(s.buffer, nullptr));
   }
   if (!ready_.empty()) flush_ready();
   if (!options_.retain && !options_.differentiable) tape_.release_saved(tape_.nodes[index]);

@@ -12,7 +12,7 @@ namespace unroll::detail {
 
 // The gradient of one value during a pass.
 struct Slot {
-  enum Flag : std::uint8_t {
+  enum Flag : std::uint16_t {
     needed = 1,     // something wanted depends on its value
     wanted = 2,     // asked for: stays, and is never the memory of another
     full = 4,       // every element holds something
@@ -21,14 +21,16 @@ struct Slot {
     apart = 32,     // a view with a buffer of its own, since one of the views under it is wanted
     passed = 64,    // the same memory as the gradient of the producer's third input
     sparse = 128,   // rows wait for it
+    hooked = 256,   // hooks of the tape see it
+    passing = 512,  // wanted by hooks alone: goes once its rule has run
   };
   Header* buffer = nullptr;
   std::uint32_t cover = 0;  // index of the rectangles that hold something; 0: none
-  std::uint8_t flags = 0;
+  std::uint16_t flags = 0;
 
   bool is(Flag f) const { return (flags & f) != 0; }
-  void set(Flag f) { flags = static_cast<std::uint8_t>(flags | f); }
-  void clear(Flag f) { flags = static_cast<std::uint8_t>(flags & ~f); }
+  void set(Flag f) { flags = static_cast<std::uint16_t>(flags | f); }
+  void clear(Flag f) { flags = static_cast<std::uint16_t>(flags & ~f); }
 };
 static_assert(sizeof(Slot) == 16);
 
@@ -152,6 +154,14 @@ class GradientPass {
   void flush_recorded(std::uint32_t value);
   void flush_all_recorded();
   void flush_rows(std::uint32_t value);
+  Tensor dense_of_rows(std::uint32_t value, const std::vector<SparseRows>& rows) const;
+  void mark_hooked();
+  void run_hooks(std::uint32_t value);
+  void run_leaf_hooks(std::span<const std::uint32_t> wanted, std::vector<PassResult>& results);
+  Tensor through_hooks(std::uint32_t value, const GradientHooks& hooks,
+                       const Tensor& gradient) const;
+  void check_replacement(std::uint32_t value, const Tensor& before, const Tensor& after) const;
+  std::string name_of_value(std::uint32_t value) const;
   PassResult take(std::uint32_t value);
   void pin(const Tensor& g);
   void unpin(const Tensor& g);

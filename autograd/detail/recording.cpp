@@ -245,14 +245,28 @@ Index Recording::variables() const {
 }
 
 void Recording::grow_table() {
-  std::vector<std::uint32_t> table(leaf_table_.empty() ? 64 : 2 * leaf_table_.size(), 0);
-  const std::size_t mask = table.size() - 1;
+  leaf_table_.resize(leaf_table_.empty() ? 64 : 2 * leaf_table_.size());
+  fill_table();
+}
+
+void Recording::fill_table() {
+  std::fill(leaf_table_.begin(), leaf_table_.end(), 0);
+  const std::size_t mask = leaf_table_.size() - 1;
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     std::size_t at = hash_of(leaves[i].header) & mask;
-    while (table[at] != 0) at = (at + 1) & mask;
-    table[at] = static_cast<std::uint32_t>(i + 1);
+    while (leaf_table_[at] != 0) at = (at + 1) & mask;
+    leaf_table_[at] = static_cast<std::uint32_t>(i + 1);
   }
-  leaf_table_ = std::move(table);
+}
+
+void Recording::drop_leaves(std::size_t count) {
+  if (leaves.size() <= count) return;
+  while (leaves.size() > count) {
+    leaf_extents_.resize(leaves.back().extents_at);
+    release(leaves.back().header);
+    leaves.pop_back();
+  }
+  fill_table();
 }
 
 void Recording::check_versions(std::string_view operation) const {
@@ -340,6 +354,7 @@ void Recording::release_history() {
   for (Leaf& leaf : leaves)
     if (Header* x = std::exchange(leaf.header, nullptr)) release(x);
   leaf_table_.clear();
+  hooks.clear();
   padded_weights.clear();
   recomputed.clear();
 }
@@ -367,6 +382,7 @@ void Recording::clear_for_reuse() {
   path_frame_ = 0;
   open = true;
   paused = 0;
+  passes = 0;
   random_operations = 0;
   check_finite = false;
   differentiated = no_node;

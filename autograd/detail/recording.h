@@ -75,12 +75,14 @@ class Recording {
   std::vector<Label> labels;
   std::vector<std::string> paths;
   std::unordered_map<std::uint32_t, std::string> names;  // of values the user named
+  std::unordered_map<std::uint32_t, std::shared_ptr<GradientHooks>> hooks;  // on gradients
   PaddedWeights padded_weights;
   RecomputedParts recomputed;
 
   std::uint64_t serial = 0;
   bool open = true;
   int paused = 0;
+  int passes = 0;  // that run now
   bool training = true;
   bool check_finite = false;
   std::uint32_t differentiated = no_node;  // whose derivative is being recorded
@@ -119,6 +121,7 @@ class Recording {
   // Drops saved values and leaves; structure stays readable.
   void release_history();
   void release_saved(Node& node);
+  void drop_leaves(std::size_t count);  // all but the first so many
   void release_payloads();  // and the structure's shapes
   void clear_for_reuse();
 
@@ -156,6 +159,7 @@ class Recording {
   std::byte* arena(std::size_t bytes);
   void relabel();
   void grow_table();
+  void fill_table();
 
   std::vector<std::uint32_t>
       leaf_table_;  // open addressing on the header's address; index + 1 of a leaf

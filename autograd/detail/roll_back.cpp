@@ -15,7 +15,7 @@ RollBack::~RollBack() {
     }
     tape_->release_saved(node);
   }
-  tape_->recomputed.take_back(nodes_);
+  tape_->drop_leaves(leaves_);
   tape_->nodes.resize(nodes_);
   tape_->values.resize(values_);
 }
