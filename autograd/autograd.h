@@ -2,7 +2,7 @@
 
 #include <unroll/autograd/compare.h>
 #include <unroll/autograd/create.h>
-#include <unroll/autograd/derivatives.h>
+#include <unroll/autograd/custom_op.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/graph.h>

@@ -23,9 +23,7 @@ Registry& registry() {
 RegisteredOperation::RegisteredOperation(const Operation& operation, const char* source)
     : Operation(operation) {
   file = source;
-  Registry& r = registry();
-  const std::lock_guard lock(r.mutex);
-  r.operations.push_back(this);
+  detail::list_operation(*this);
 }
 
 std::vector<const Operation*> registered_operations() {
@@ -39,6 +37,14 @@ std::vector<const Operation*> registered_operations() {
 }
 
 namespace detail {
+
+void list_operation(const Operation& operation) {
+  Registry& r = registry();
+  const std::lock_guard lock(r.mutex);
+  if (std::find(r.operations.begin(), r.operations.end(), &operation) == r.operations.end())
+    r.operations.push_back(&operation);
+}
+
 namespace {
 
 void require_all_defined(const char* operation, std::span<const Tensor* const> inputs) {

@@ -83,6 +83,9 @@ std::vector<const Operation*> registered_operations();
 
 namespace detail {
 
+// Enters a record that lives for ever into the registry, once.
+void list_operation(const Operation& operation);
+
 // Whether a tape would record an operation on these operands. Throws for a history on another tape.
 bool is_recording(const char* operation, std::span<const Tensor* const> inputs);
 

@@ -1,0 +1,205 @@
+#pragma once
+
+#include <unroll/autograd/backward.h>
+#include <unroll/autograd/detail/user_code.h>
+#include <unroll/autograd/operation.h>
+#include <unroll/autograd/tensor.h>
+
+#include <array>
+#include <concepts>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace unroll {
+
+// What a derivative rule may read, beside the gradient of the output.
+enum class Saves { none, inputs, output, both };
+
+// What the derivative rule of a CustomOp is given beside the gradient of the output: what .saves
+// lists, and which gradients are asked for. Touching anything else throws.
+class Saved {
+ public:
+  class Inputs {
+   public:
+    // Input i as the operation was given it. Throws unless .saves lists inputs.
+    Tensor operator[](Index i) const;
+    Index size() const { return b_.inputs(); }
+
+   private:
+    friend class Saved;
+    Inputs(const Backward& b, Saves saves) : b_(b), saves_(saves) {}
+
+    const Backward& b_;
+    Saves saves_;
+  };
+
+  Saved(const Backward& b, Saves saves) : inputs(b, saves), b_(b), saves_(saves) {}
+
+  const Inputs inputs;
+  // What the operation returned. Throws unless .saves lists the output.
+  Tensor output() const;
+  // Whether the gradient of input i is asked for; where it is not, Tensor{} answers.
+  bool needs(Index i) const { return b_.needs(i); }
+  Shape input_shape(Index i) const { return b_.input_shape(i); }
+
+ private:
+  const Backward& b_;
+  Saves saves_;
+};
+
+// No numbers beside the tensors.
+struct NoNumbers {};
+
+namespace detail {
+
+template <std::size_t>
+using TensorOf = Tensor;
+
+template <std::size_t N, class Numbers>
+struct CustomFunctions {
+  using Forward = Tensor (*)(const std::array<Tensor, N>& in, const Numbers& numbers);
+  using Derivative = std::array<Tensor, N> (*)(const Saved& saved, const Tensor& dy,
+                                               const Numbers& numbers);
+};
+template <std::size_t N>
+struct CustomFunctions<N, NoNumbers> {
+  using Forward = Tensor (*)(const std::array<Tensor, N>& in);
+  using Derivative = std::array<Tensor, N> (*)(const Saved& saved, const Tensor& dy);
+};
+
+// The record of a custom operation, one for each name, rule and check, kept for ever: tapes and
+// graphs may outlive the CustomOp.
+const Operation& custom_operation(const char* name, void (*rule)(Backward& b), void (*derivative)(),
+                                  Check (*check)());
+void register_custom(const Operation& operation, const char* source);
+
+// Throws unless a call has a name, a forward and a derivative.
+void check_custom(const char* name, bool has_forward, bool has_derivative);
+// Throws for operands that are undefined or belong to another tape.
+void check_custom_operands(const Operation& operation, std::span<const Tensor> inputs);
+// Records a call whose forward gave `made`, and returns what is its alone.
+Tensor record_custom(const Operation& operation, std::span<const Tensor> inputs, Tensor made,
+                     Saves saves, const void* attributes, std::size_t attribute_bytes);
+// Adds what a rule answered; throws for what does not fit the inputs.
+void add_custom(Backward& b, std::span<const Tensor> gradients);
+
+}  // namespace detail
+
+template <std::size_t N, class Numbers = NoNumbers, class = std::make_index_sequence<N>>
+struct CustomOp;
+
+// An operation of one's own: a function of N tensors with a derivative rule written by hand.
+//
+//   inline constexpr CustomOp<1> log_cosh{
+//       .name = "log_cosh",
+//       .forward = [](const auto& in) { return abs(in[0]) + softplus(-2.0 * abs(in[0])) - log2; },
+//       .derivative = [](const auto& saved, const Tensor& dy) {
+//         return std::array{dy * tanh(saved.inputs[0])};
+//       },
+//       .saves = Saves::inputs,
+//   };
+//   Tensor y = log_cosh(x);
+//
+// forward runs unrecorded whatever it calls, and gives one tensor of f32 or f64. It is a function
+// of its inputs: random numbers are drawn before and passed in. derivative gets what .saves lists
+// and the gradient dy of the output, and answers with the gradient of each input, in its shape or
+// one that it broadcasts to, in its dtype; Tensor{} where saved.needs(i) is false, as for whole
+// numbers. It is written with operations of the library, so that it is differentiable itself.
+//
+// Numbers are a trivially copyable struct given to both functions as last argument, fixed when the
+// operation is called:
+//   struct Scale { double by = 1; };
+//   inline constexpr CustomOp<1, Scale> scale_gradient{
+//       .name = "scale_gradient",
+//       .forward = [](const auto& in, const Scale&) { return in[0]; },
+//       .derivative = [](const auto&, const Tensor& dy, const Scale& scale) {
+//         return std::array{scale.by * dy};
+//       }};
+//   Tensor y = scale_gradient(x, {.by = 0.1});
+//
+// All errors begin with [name]. The CustomOp itself need not outlive a tape.
+template <std::size_t N, class Numbers, std::size_t... I>
+struct CustomOp<N, Numbers, std::index_sequence<I...>> {
+  static_assert(N > 0 && N < 256, "a CustomOp has 1 to 255 inputs");
+  static_assert(std::is_trivially_copyable_v<Numbers>,
+                "the numbers of a CustomOp are a trivially copyable struct; tensors are inputs");
+  static_assert(alignof(Numbers) <= 8 && sizeof(Numbers) <= 4096,
+                "the numbers of a CustomOp are a small struct");
+
+  using Forward = typename detail::CustomFunctions<N, Numbers>::Forward;
+  using Derivative = typename detail::CustomFunctions<N, Numbers>::Derivative;
+
+  const char* name = "";
+  Forward forward = nullptr;
+  Derivative derivative = nullptr;
+  Saves saves = Saves::none;
+  Check (*check)() = nullptr;  // how the gradient check calls it, see RegisteredCustomOp
+
+  Tensor operator()(
+      const detail::TensorOf<I>&... x) const requires std::default_initializable<Numbers> {
+    return call({x...}, Numbers{});
+  }
+  Tensor operator()(const detail::TensorOf<I>&... x, const Numbers& numbers) const
+      requires(!std::is_same_v<Numbers, NoNumbers>) {
+    return call({x...}, numbers);
+  }
+
+  // The record that tapes hold; it lives for ever.
+  const Operation& operation() const {
+    detail::check_custom(name, forward != nullptr, derivative != nullptr);
+    return detail::custom_operation(name, &rule, reinterpret_cast<void (*)()>(derivative), check);
+  }
+
+ private:
+  struct Attributes {
+    Derivative derivative;
+    Saves saves;
+    Numbers numbers;
+  };
+
+  Tensor call(const std::array<Tensor, N>& in, const Numbers& numbers) const {
+    const Operation& record = operation();
+    detail::check_custom_operands(record, in);
+    Tensor made;
+    {
+      const detail::RecordingOff off;
+      const detail::UserCode user;
+      if constexpr (std::is_same_v<Numbers, NoNumbers>)
+        made = forward(in);
+      else
+        made = forward(in, numbers);
+    }
+    const Attributes attributes{derivative, saves, numbers};
+    return detail::record_custom(record, in, std::move(made), saves, &attributes,
+                                 sizeof(attributes));
+  }
+
+  static void rule(Backward& b) {
+    const auto& a = b.attributes<Attributes>();
+    const Saved saved(b, a.saves);
+    std::array<Tensor, N> gradients;
+    {
+      const detail::UserCode user;
+      if constexpr (std::is_same_v<Numbers, NoNumbers>)
+        gradients = a.derivative(saved, b.upstream());
+      else
+        gradients = a.derivative(saved, b.upstream(), a.numbers);
+    }
+    detail::add_custom(b, gradients);
+  }
+};
+
+// Lists a CustomOp in the registry, so that whatever checks all records checks it: .check tells how
+// to call it.
+//   const RegisteredCustomOp registered{log_cosh};
+class RegisteredCustomOp {
+ public:
+  template <std::size_t N, class Numbers, class Inputs>
+  explicit RegisteredCustomOp(const CustomOp<N, Numbers, Inputs>& op,
+                              const char* source = __builtin_FILE()) {
+    detail::register_custom(op.operation(), source);
+  }
+};
+
+}  // namespace unroll
