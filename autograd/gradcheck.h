@@ -57,7 +57,7 @@ struct GradcheckFinding {
   std::string input = {};          // "input 0", "encoder.lstm.0.forward.Wh", "state.forward[0].h"
   Shape shape = {};                // of the input
   std::vector<Index> index = {};   // in the input; empty: a direction that could not be narrowed
-  Index result = 0;                // of several tensors that f returns: which
+  Index result = 0, results = 1;   // of several tensors that f returns: which, of how many
   std::vector<Index> output = {};  // which element of it; empty: one number, or a weighted sum
   Index step = -1;                 // time step of the first wrong operation, where it is known
   double analytic = 0, numeric = 0, relative_error = 0;
@@ -83,8 +83,6 @@ class GradcheckReport {
   const std::string& explanation() const { return explanation_; }
   std::string text() const;
   friend std::ostream& operator<<(std::ostream& out, const GradcheckReport& report);
-
-  void add(GradcheckFinding finding) { findings_.push_back(std::move(finding)); }
 
  private:
   friend class detail::Gradcheck;

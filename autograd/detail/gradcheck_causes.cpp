@@ -1,0 +1,136 @@
+#include <unroll/autograd/detail/gradcheck_compare.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace unroll::detail {
+namespace {
+
+std::vector<Index> index_of(Index position, const Shape& shape) {
+  std::vector<Index> index(static_cast<std::size_t>(shape.rank()));
+  for (Index axis = shape.rank() - 1; axis >= 0; --axis) {
+    index[static_cast<std::size_t>(axis)] = position % shape[axis];
+    position /= shape[axis];
+  }
+  return index;
+}
+
+double relative_to(double a, double b) {
+  const double size = std::max(std::abs(a), std::abs(b));
+  return size > 0 ? std::abs(a - b) / size : 0;
+}
+
+// Slopes on either side of the point at one step; NaN on a side where there is no value.
+struct Sides {
+  double step, left, right;
+};
+
+// Whether slopes on the left and on the right stay apart as the step shrinks, down to where
+// rounding would hide it: then the point lies on a kink or an edge, and no rule is right there.
+bool is_kink(const std::vector<Sides>& sides, double rounding, double analytic, double numeric) {
+  const Sides* before = nullptr;
+  int apart = 0;
+  int looked_at = 0;
+  for (const Sides& s : sides) {  // from large steps to small
+    const double size = std::max({std::abs(s.left), std::abs(s.right), std::abs(numeric)});
+    if (std::isnan(s.left) != std::isnan(s.right)) {
+      ++looked_at;
+      ++apart;
+      continue;
+    }
+    if (std::isnan(s.left)) continue;
+    if (rounding / s.step > 1e-3 * size) break;
+    const double gap = std::abs(s.right - s.left);
+    const bool stays = gap > 1e-2 * size && before != nullptr &&
+                       gap > 0.5 * std::abs(before->right - before->left);
+    ++looked_at;
+    apart = stays || (gap > 1e-2 * size && before == nullptr) ? apart + 1 : 0;
+    before = &s;
+  }
+  if (apart < 3 || looked_at < 3) return false;
+  if (before == nullptr || !std::isfinite(analytic)) return true;
+  const double low = std::min(before->left, before->right);
+  const double high = std::max(before->left, before->right);
+  const double slack = 1e-3 * std::max(std::abs(low), std::abs(high));
+  const bool jumps = high - low > 1e3 * std::abs(sides.front().right - sides.front().left);
+  return jumps || (analytic >= low - slack && analytic <= high + slack);
+}
+
+}  // namespace
+
+bool Comparison::changes_nothing(std::size_t input) {
+  const Direction d = random_direction(input);
+  const AlongLine g = line(d, {});
+  Numbers moved;
+  for (const double t : {0x1p-3, -0x1p-5, 0x1p-10, -0x1p-20})
+    if (g(t, moved) && moved != base_) return false;
+  return true;
+}
+
+void Comparison::classify(const Wrong& wrong, GradcheckFinding& finding) {
+  const Problem::Input& input = problem_.inputs()[wrong.direction.input];
+  const Numbers w = weights_of(wrong);
+  const AlongLine g = line(wrong.direction, {&w, 1});
+  const LineScale scale = scale_of(wrong.direction, {&w, 1});
+  double unit = wrong.direction.element >= 0 ? input.scale : 1;
+  if (scale.own > 0) unit = std::min(unit, 1e3 * scale.own);
+  Numbers at, up, down;
+  g(0, at);
+  std::vector<Sides> sides;
+  for (int power = -1; power >= -11; --power) {
+    const double h = std::exp2(std::round(std::log2(unit * std::pow(10, power))));
+    const bool above = g(h, up);
+    const bool below = g(-h, down);
+    const double numeric = above && below ? (up[0] - down[0]) / (2 * h) : std::nan("");
+    finding.sweep.push_back(
+        {.step = h, .numeric = numeric, .error = relative_to(wrong.analytic, numeric)});
+    sides.push_back({.step = h,
+                     .left = below ? (at[0] - down[0]) / h : std::nan(""),
+                     .right = above ? (up[0] - at[0]) / h : std::nan("")});
+  }
+  const double n = wrong.numeric.value;
+  const double a = wrong.analytic;
+  const bool certain = wrong.numeric.error <= 1e-4 * std::max(std::abs(n), std::abs(a)) ||
+                       wrong.numeric.error <= 0.01 * std::abs(a - n);
+  using enum GradcheckCause;
+  const auto multiple = [&](double factor) {
+    return std::abs(a - factor * n) < 1e-5 * std::abs(a);
+  };
+  if (changes_nothing(wrong.direction.input) && a != 0)
+    finding.cause = unrelated;
+  else if (is_kink(sides, scale.rounding[0], a, std::isfinite(n) ? n : 0))
+    finding.cause = kink;
+  else if (!certain && std::isfinite(a))
+    finding.cause = precision;
+  else if (a == 0)
+    finding.cause = missing;
+  else if (n != 0 && (multiple(2) || multiple(3)))
+    finding.cause = counted_twice;
+  else
+    finding.cause = wrong_derivative;
+}
+
+GradcheckFinding Comparison::finding(const Wrong& wrong, Index count, Index of) {
+  const Problem::Input& input = problem_.inputs()[wrong.direction.input];
+  GradcheckFinding f{.check = check_,
+                     .input = input.name,
+                     .shape = input.shape,
+                     .analytic = wrong.analytic,
+                     .numeric = wrong.numeric.value,
+                     .relative_error = wrong.relative,
+                     .wrong = count,
+                     .of = of};
+  if (wrong.direction.element >= 0) f.index = index_of(wrong.direction.element, input.shape);
+  if (wrong.output >= 0) {
+    const auto& results = problem_.results();
+    std::size_t r = results.size() - 1;
+    while (results[r].from > wrong.output) --r;
+    f.result = static_cast<Index>(r);
+    f.results = std::ssize(results);
+    f.output = index_of(wrong.output - results[r].from, results[r].shape);
+  }
+  classify(wrong, f);
+  return f;
+}
+
+}  // namespace unroll::detail

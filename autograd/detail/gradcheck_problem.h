@@ -1,0 +1,139 @@
+#pragma once
+
+#include <unroll/autograd/detail/checked_function.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+// What the gradient check compares, without knowing of which order: numbers that depend on numbers,
+// and products of the Jacobian with weights from the left.
+namespace unroll::detail {
+
+using Numbers = std::vector<double>;
+
+// One function evaluated under a tape of its own and kept for gradients.
+class Recorded {
+ public:
+  struct Options {
+    bool single = false;        // inputs, which are no parameters then, in f32
+    std::ptrdiff_t alone = -1;  // this input alone is watched
+    bool gaps = false;          // inputs are views with gaps
+  };
+  Recorded(const CheckedFunction& checked, std::span<const Numbers> point)
+      : Recorded(checked, point, Options{}) {}
+  Recorded(const CheckedFunction& checked, std::span<const Numbers> point, const Options& options);
+
+  // What f returned, in one vector; with a history where any of it has one.
+  const Tensor& values() const { return values_; }
+  bool has_history() const { return has_history_; }
+  Index nodes() const { return tape_.nodes(); }
+  Tape& tape() { return tape_; }
+  // Of each input that can be differentiated: the gradient, undefined where it was not reached.
+  std::vector<Tensor> gradient(const Tensor& upstream, bool differentiable = false);
+  // By Tape::backward; of parameters only.
+  std::vector<Tensor> backward(const Tensor& upstream);
+  // The tensors that gradient() is with respect to; undefined: a parameter that was not read.
+  const std::vector<Tensor>& with_respect_to() const { return leaves_; }
+
+ private:
+  const CheckedFunction& checked_;
+  Rng key_;
+  FixedRandom random_;
+  Tape tape_;
+  std::vector<Tensor> leaves_;
+  Tensor values_;
+  bool has_history_ = false;
+};
+
+class Problem {
+ public:
+  struct Input {
+    std::string name;
+    Shape shape;
+    Numbers at = {};   // the point
+    double scale = 1;  // how large its elements typically are
+    bool is_parameter = false;
+  };
+  struct Result {  // a tensor among what f returns: where its elements begin
+    Shape shape;
+    Index from = 0;
+  };
+
+  Problem() = default;
+  virtual ~Problem() = default;
+  Problem(const Problem&) = delete;
+  Problem& operator=(const Problem&) = delete;
+
+  const std::vector<Input>& inputs() const { return inputs_; }
+  const std::vector<Result>& results() const { return results_; }
+  Index outputs() const { return outputs_; }
+  Index evaluations() const { return evaluations_; }
+
+  // Moves the point. It is the caller's duty to move it back.
+  virtual void move(std::size_t input, Index element, double value) = 0;
+  virtual void move(std::size_t input, std::span<const double> values) = 0;
+  // The function at the point; false where it throws an Error or makes NaN or ∞.
+  bool evaluate(Numbers& y);
+  // Once, at the point where it was made: throws what the function throws.
+  Numbers first_values();
+  // For each vector of weights the gradient of Σ w·f with respect to every input; of an input that
+  // is not reached, zeros.
+  virtual std::vector<std::vector<Numbers>> products(std::span<const Numbers> weights) = 0;
+
+ protected:
+  virtual void evaluate_into(Numbers& y) = 0;
+
+  std::vector<Input> inputs_;
+  std::vector<Result> results_;
+  Index outputs_ = 0;
+  Index evaluations_ = 0;
+};
+
+// f itself.
+class FirstOrder : public Problem {
+ public:
+  explicit FirstOrder(CheckedFunction& checked);
+
+  void move(std::size_t input, Index element, double value) override;
+  void move(std::size_t input, std::span<const double> values) override;
+  std::vector<std::vector<Numbers>> products(std::span<const Numbers> weights) override;
+
+  const CheckedFunction& checked() const { return checked_; }
+  std::span<const Numbers> point() const { return point_; }
+  void check_unchanged() const { kept_.check_unchanged("gradcheck"); }
+  void count_evaluation() { ++evaluations_; }
+  Numbers numbers(const Tensor& gradient, std::size_t input) const;
+
+ protected:
+  void evaluate_into(Numbers& y) override;
+
+ private:
+  CheckedFunction& checked_;
+  KeptParameters kept_;
+  std::vector<Numbers> point_;         // of every floating input
+  std::vector<std::size_t> position_;  // of each of them among the inputs of checked_
+  bool known_ = false;                 // results
+};
+
+// The gradients of Σ w·f with respect to every input, as a function of the inputs and of w.
+class SecondOrder : public Problem {
+ public:
+  SecondOrder(FirstOrder& first, const Numbers& weights);
+
+  void move(std::size_t input, Index element, double value) override;
+  void move(std::size_t input, std::span<const double> values) override;
+  std::vector<std::vector<Numbers>> products(std::span<const Numbers> weights) override;
+
+ protected:
+  void evaluate_into(Numbers& y) override;
+
+ private:
+  FirstOrder& first_;
+  Numbers weights_;
+};
+
+Tensor vector_of(const Numbers& numbers);
+Numbers numbers_of(const Tensor& x);
+
+}  // namespace unroll::detail
