@@ -114,7 +114,7 @@ GradcheckReport gradcheck(const F& f, std::initializer_list<Tensor> inputs,
 template <class F, class State>
 requires(std::is_invocable_v<const F&, const State&> && !HasParameters<F>) GradcheckReport
     gradcheck(const F& f, const State& state, const GradcheckOptions& options = {}) {
-  return detail::run_gradcheck(detail::checked_function_of_state(f, state, "state"), options);
+  return detail::run_gradcheck(detail::checked_function_of_state(f, state), options);
 }
 // Of every parameter of a model, which must be f64, with the loss as a callable without arguments.
 template <HasParameters Model, class Loss>

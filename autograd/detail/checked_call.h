@@ -80,12 +80,25 @@ CheckedFunction checked_function(const F& f, std::span<const Tensor> inputs) {
   return checked;
 }
 
+// What stands before the names of fields: "state.forward[0].h", but "x" and "state.h" of a struct
+// of inputs that has a state among them.
+template <class S>
+const char* state_prefix() {
+  if constexpr (std::is_base_of_v<Tensor, S>)
+    return "input 0";
+  else if constexpr (
+      requires(const S& s) { s.state; } || requires(const S& s) { s.initial; })
+    return "";
+  else
+    return "state";
+}
+
 // f of a state struct; undefined tensors in it stay undefined.
 template <class F, class S>
-CheckedFunction checked_function_of_state(const F& f, const S& state, const std::string& name) {
+CheckedFunction checked_function_of_state(const F& f, const S& state) {
   CheckedFunction checked;
   std::vector<std::string> names;
-  append_names(state, std::is_base_of_v<Tensor, S> ? "input 0" : name, names);
+  append_names(state, state_prefix<S>(), names);
   std::size_t number = 0;
   for_each_tensor(state, [&](const Tensor& x) {
     if (x.defined()) checked.inputs.push_back({names[number], x});
@@ -109,7 +122,7 @@ CheckedFunction checked_model(const M& model, const Loss& loss) {
 
 template <class M, class S, class Loss>
 CheckedFunction checked_model(const M& model, const S& state, const Loss& loss) {
-  CheckedFunction checked = checked_function_of_state(loss, state, "state");
+  CheckedFunction checked = checked_function_of_state(loss, state);
   append_parameters(model.parameters(), checked);
   return checked;
 }

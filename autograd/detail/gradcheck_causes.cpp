@@ -6,18 +6,19 @@
 namespace unroll::detail {
 namespace {
 
-std::vector<Index> index_of(Index position, const Shape& shape) {
-  std::vector<Index> index(static_cast<std::size_t>(shape.rank()));
-  for (Index axis = shape.rank() - 1; axis >= 0; --axis) {
-    index[static_cast<std::size_t>(axis)] = position % shape[axis];
-    position /= shape[axis];
-  }
-  return index;
-}
-
 double relative_to(double a, double b) {
   const double size = std::max(std::abs(a), std::abs(b));
   return size > 0 ? std::abs(a - b) / size : 0;
+}
+
+// Whether differences at three steps in a row are within `spread` of a value.
+bool steps_agree(std::span<const GradcheckSweep> sweep, double value, double spread) {
+  int in_a_row = 0;
+  for (const GradcheckSweep& s : sweep) {
+    in_a_row = std::abs(s.numeric - value) <= spread ? in_a_row + 1 : 0;
+    if (in_a_row == 3) return true;
+  }
+  return false;
 }
 
 // Slopes on either side of the point at one step; NaN on a side where there is no value.
@@ -90,8 +91,8 @@ void Comparison::classify(const Wrong& wrong, GradcheckFinding& finding) {
   }
   const double n = wrong.numeric.value;
   const double a = wrong.analytic;
-  const bool certain = wrong.numeric.error <= 1e-4 * std::max(std::abs(n), std::abs(a)) ||
-                       wrong.numeric.error <= 0.01 * std::abs(a - n);
+  const bool certain = wrong.numeric.error <= 0.1 * std::abs(a - n) &&
+                       steps_agree(finding.sweep, n, 0.2 * std::abs(a - n));
   using enum GradcheckCause;
   const auto multiple = [&](double factor) {
     return std::abs(a - factor * n) < 1e-5 * std::abs(a);

@@ -33,6 +33,8 @@ class Recorded {
   std::vector<Tensor> gradient(const Tensor& upstream, bool differentiable = false);
   // By Tape::backward; of parameters only.
   std::vector<Tensor> backward(const Tensor& upstream);
+  // A direction v in all inputs, through the recorded backward pass: J·v.
+  Numbers forward(const std::vector<Numbers>& v);
   // The tensors that gradient() is with respect to; undefined: a parameter that was not read.
   const std::vector<Tensor>& with_respect_to() const { return leaves_; }
 
@@ -73,7 +75,7 @@ class Problem {
   // Moves the point. It is the caller's duty to move it back.
   virtual void move(std::size_t input, Index element, double value) = 0;
   virtual void move(std::size_t input, std::span<const double> values) = 0;
-  // The function at the point; false where it throws an Error or makes NaN or ∞.
+  // The function at the point; false where it throws an Error, or no number is finite.
   bool evaluate(Numbers& y);
   // Once, at the point where it was made: throws what the function throws.
   Numbers first_values();
@@ -133,6 +135,9 @@ class SecondOrder : public Problem {
   Numbers weights_;
 };
 
+// The same values in elements that do not lie one after another.
+Tensor with_gaps(const Tensor& x);
+std::vector<Index> index_of(Index position, const Shape& shape);
 Tensor vector_of(const Numbers& numbers);
 Numbers numbers_of(const Tensor& x);
 

@@ -54,6 +54,10 @@ std::string field_name_of(const S& s, const void* at, std::size_t number) {
   return std::to_string(number);
 }
 
+inline std::string joined_name(const std::string& outer, const std::string& inner) {
+  return outer.empty() ? inner : outer + "." + inner;
+}
+
 // Names in the order of for_each_tensor, undefined tensors among them.
 template <class S>
 void append_names(const S& state, const std::string& name, std::vector<std::string>& names) {
@@ -71,14 +75,14 @@ void append_names(const S& state, const std::string& name, std::vector<std::stri
     std::size_t number = 0;
     std::apply(
         [&](const auto&... element) {
-          (append_names(element, name + "." + std::to_string(number++), names), ...);
+          (append_names(element, joined_name(name, std::to_string(number++)), names), ...);
         },
         state);
   } else {
     std::size_t number = 0;
     const auto append = [&](const auto& field) {
       const std::string field_name = field_name_of(state, std::addressof(field), number++);
-      append_names(field, name + "." + field_name, names);
+      append_names(field, joined_name(name, field_name), names);
     };
     with_fields(state, [&](const auto&... field) { (append(field), ...); });
   }
