@@ -4,6 +4,7 @@
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/custom_op.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/explain.h>
 #include <unroll/autograd/gradcheck.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/graph.h>

@@ -37,21 +37,21 @@ void GradientPass::mark(std::uint32_t top, std::span<const std::uint32_t> wanted
   if (!tape_.hooks.empty()) mark_hooked();
   const Value& last = tape_.values[top];
   if (last.is_leaf != 0) return;
-  for (std::uint32_t i = 0; i <= last.origin; ++i) {
-    const Node& node = tape_.nodes[i];
-    const std::uint32_t* inputs = tape_.inputs_of(node);
-    bool needed = false;
-    for (std::uint32_t k = 0; k < node.inputs && !needed; ++k) needed = needs(inputs[k]);
-    if (!needed) continue;
-    for (std::uint32_t k = 0; k < node.outputs; ++k)
-      slots_[node.first_output + k].set(Slot::needed);
-    if (node.operation->flow != Flow::views) continue;
-    for (std::uint32_t k = 0; k < node.outputs; ++k) {
-      Slot& s = slots_[node.first_output + k];
-      if (s.is(Slot::wanted) || (slots_[inputs[0]].is(Slot::apart)) ||
-          (slots_[inputs[0]].is(Slot::wanted) && is_view(inputs[0])))
-        s.set(Slot::apart);
-    }
+  for (std::uint32_t i = 0; i <= last.origin; ++i) mark_node(tape_.nodes[i]);
+}
+
+void GradientPass::mark_node(const Node& node) {
+  const std::uint32_t* inputs = tape_.inputs_of(node);
+  bool needed = false;
+  for (std::uint32_t k = 0; k < node.inputs && !needed; ++k) needed = needs(inputs[k]);
+  if (!needed) return;
+  for (std::uint32_t k = 0; k < node.outputs; ++k) slots_[node.first_output + k].set(Slot::needed);
+  if (node.operation->flow != Flow::views) return;
+  for (std::uint32_t k = 0; k < node.outputs; ++k) {
+    Slot& s = slots_[node.first_output + k];
+    if (s.is(Slot::wanted) || (slots_[inputs[0]].is(Slot::apart)) ||
+        (slots_[inputs[0]].is(Slot::wanted) && is_view(inputs[0])))
+      s.set(Slot::apart);
   }
 }
 

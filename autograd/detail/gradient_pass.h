@@ -65,6 +65,18 @@ class GradientPass {
   std::vector<PassResult> run(std::uint32_t top, const Tensor& upstream,
                               std::span<const std::uint32_t> wanted);
 
+  // The rules of a few nodes alone, in ascending order: gradients of `wanted`, operands of theirs,
+  // for given gradients of their results. What reaches other values is dropped. `begun` lies at
+  // wanted values beforehand, as after an earlier use. May be called again and again.
+  struct Seed {
+    std::uint32_t value;
+    Tensor gradient;
+  };
+  std::vector<PassResult> run_alone(std::span<const std::uint32_t> nodes,
+                                    std::span<const Seed> seeds,
+                                    std::span<const std::uint32_t> wanted,
+                                    std::span<const Seed> begun = {});
+
   bool differentiable() const { return options_.differentiable; }
   Recording& tape() { return tape_; }
   Slot& slot(std::uint32_t value) { return slots_[value]; }
@@ -131,6 +143,8 @@ class GradientPass {
   };
 
   void mark(std::uint32_t top, std::span<const std::uint32_t> wanted);
+  void mark_node(const Node& node);
+  void forget(std::uint32_t value);
   void visit_node(std::uint32_t index);
   // Under check_finite:
   void run_checked_rule(const Node& node, std::uint32_t index);

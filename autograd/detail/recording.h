@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/autograd/detail/observer.h>
 #include <unroll/autograd/detail/padded_weights.h>
 #include <unroll/autograd/detail/recomputed_parts.h>
 #include <unroll/autograd/leaf.h>
@@ -85,7 +86,7 @@ class Recording {
   int passes = 0;  // that run now
   bool training = true;
   bool check_finite = false;
-  std::uint32_t differentiated = no_node;  // whose derivative is being recorded
+  Observer* observer = nullptr;
   std::uint64_t random_key = 0;
   std::uint64_t random_operations = 0;
   Recording* outer = nullptr;
