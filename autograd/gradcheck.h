@@ -98,6 +98,38 @@ namespace detail {
 GradcheckReport run_gradcheck(CheckedFunction checked, const GradcheckOptions& options);
 }
 
+// Compares the derivatives of a function with differences of its values, in f64: inputs that are
+// f32 are converted, i64 ones are ids and only handed over. Every evaluation runs under a tape with
+// one fixed key, and with default_rng() at one fixed state; in evaluation mode unless .training. A
+// tape of the caller's stays as it is. Parameters are changed in place and are, to the bit, what
+// they were when gradcheck returns or throws; other threads must not use the model meanwhile.
+//
+// Numeric derivatives are central differences at h, h/2, h/4 (and h/8), extrapolated to h = 0
+// (Richardson), at the steps h that suit each element; they are good to about 1e-10. An analytic
+// value a and a numeric one n agree where
+//   |a - n| <= τ = relative · max(|a|, |n|, 0.01 · largest of the input's Jacobian) + trusted error.
+// An f with several numbers, of any shapes, is compared number by number.
+//
+// A Jacobian J of more than .entries entries is sampled. For each of .directions random d, with
+// every element of either sign and of size 0.5 … 1.5 times what is typical of the input, wᵀJd is
+// compared for as many random w of such elements, and single rows of J and columns besides. With
+// Δ = analytic J - true J, in units of the typical size of an input and of w:
+//   one wrong entry is always noticed where |Δ_kj| > 4 τ, however many others there are;
+//   any Δ at all passes one direction with probability at most 2 √(τ / max |Δ_kj|), and with
+//   probability at most τ / max |Δ_j| where f is one number; so .directions of them with that to
+//   the power of .directions.
+// Here τ = relative · ‖w ∘ J ∘ d‖₂: an entry of typical size among 10,000 that is wrong by 1e-4 of
+// itself is noticed. A direction that fails is halved until one entry is left.
+//
+// Beside the values: a backward pass made twice gives the same bits, 0 from above gives 0, the pass
+// is linear in what comes from above, whether recorded ({.differentiable = true}) or not, with each
+// input alone, with views, and in f32 to some ulps. With .order = 2 the gradient is checked as a
+// function of the inputs and of what comes from above, and J·v is compared with Jᵀ·w.
+//
+// Throws where there is nothing to check, a parameter is f32 (hint: model.to(f64)), f returns only
+// i64, NaN, or another shape at a later call, or changes a parameter; and what f throws at the
+// point.
+//
 // Of a function f(x0, x1, …), f(span) or of a model that is called so, whose parameters are checked
 // with the inputs.
 template <class F>

@@ -102,7 +102,14 @@ class Search {
         found_.best[k] = slopes[k];
         continue;
       }
-      if (slopes[k].error < found_.best[k].error) found_.best[k] = slopes[k];
+      // Steps below the grain of a function that is computed in f32 leave it as it is: an estimate
+      // of 0 counts only where there is no other.
+      Slope& best = found_.best[k];
+      const bool nothing_else = best.value == 0 || !(best.error < infinity);
+      if (slopes[k].value == 0 ? nothing_else && slopes[k].error < best.error
+                               : slopes[k].error < infinity &&
+                                     (nothing_else || slopes[k].error < best.error))
+        best = slopes[k];
       if (now == Verdict::refuted && last) refute(k, slopes[k]);
       all = all && verdict != Verdict::undecided;
     }

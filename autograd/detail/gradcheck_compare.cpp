@@ -109,7 +109,7 @@ Verdict Comparison::verdict(double analytic, double floor, const Slope& s, doubl
 LineSlopes Comparison::slopes(const Direction& d, const Judged& judged) {
   return slopes_along(line(d, judged.weights), scale_of(d, judged.weights),
                       [&](std::size_t k, const Slope& s) {
-                        return verdict(judged.analytic[k], judged.floor[k], s, 10);
+                        return verdict(judged.analytic[k], judged.floor[k], s, 1);
                       });
 }
 

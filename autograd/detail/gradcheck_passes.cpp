@@ -57,7 +57,10 @@ void Gradcheck::expect_close(const char* check, const char* note, std::span<cons
     }
     if (wrong == 0) continue;
     add(check, i, static_cast<Index>(worst), q[worst], p[worst],
-        most < rounded * size ? GradcheckCause::precision : cause, note);
+        cause == GradcheckCause::wrong_derivative && most < rounded * size
+            ? GradcheckCause::precision
+            : cause,
+        note);
     report_.findings_.back().wrong = wrong;
     report_.findings_.back().of = std::ssize(p);
   }

@@ -1,4 +1,5 @@
 #include <unroll/autograd/create.h>
+#include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/gradcheck_problem.h>
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/detail/strided.h>
@@ -38,6 +39,16 @@ std::vector<Tensor> floating(std::vector<Tensor> all) {
                                .needed = "a Tensor of f64, or a state with one",
                                .hint = "whole numbers have no derivative"});
   return all;
+}
+
+void check_finite_input(const CheckedInput& input, const Numbers& at) {
+  const auto bad = std::find_if(at.begin(), at.end(), [](double v) { return !std::isfinite(v); });
+  if (bad == at.end()) return;
+  fail_nowhere("gradcheck", {.given = input.name + " " + describe(input.value) + " has " +
+                                      (std::isnan(*bad) ? "NaN" : "Inf") + " at " +
+                                      index_text(bad - at.begin(), input.value.shape()),
+                             .needed = "finite values",
+                             .hint = {}});
 }
 
 std::vector<Tensor> given_to(const CheckedFunction& checked, std::span<const Numbers> point,
@@ -179,6 +190,7 @@ bool Problem::evaluate(Numbers& y) {
     evaluate_into(y);
   } catch (const Error& e) {
     if (e.operation() == "gradcheck") throw;
+    last_error_ = e.what();
     return false;
   }
   return y.empty() || std::any_of(y.begin(), y.end(), [](double v) { return std::isfinite(v); });
@@ -200,11 +212,7 @@ FirstOrder::FirstOrder(CheckedFunction& checked) : checked_(checked), kept_(chec
     double squares = 0;
     double most = 0;
     for (const double v : point_.back()) most = std::max(most, std::abs(v));
-    if (!std::isfinite(most))
-      fail_nowhere("gradcheck",
-                   {.given = input.name + " " + describe(input.value) + " has NaN or Inf",
-                    .needed = "finite values",
-                    .hint = {}});
+    check_finite_input(input, point_.back());
     for (const double v : point_.back()) squares += most > 0 ? (v / most) * (v / most) : 0;
     const double mean =
         squares / static_cast<double>(std::max<std::size_t>(point_.back().size(), 1));

@@ -77,6 +77,8 @@ class Problem {
   virtual void move(std::size_t input, std::span<const double> values) = 0;
   // The function at the point; false where it throws an Error, or no number is finite.
   bool evaluate(Numbers& y);
+  // What it threw last; empty where it threw nothing.
+  const std::string& last_error() const { return last_error_; }
   // Once, at the point where it was made: throws what the function throws.
   Numbers first_values();
   // For each vector of weights the gradient of Σ w·f with respect to every input; of an input that
@@ -90,6 +92,7 @@ class Problem {
   std::vector<Result> results_;
   Index outputs_ = 0;
   Index evaluations_ = 0;
+  std::string last_error_;
 };
 
 // f itself.
