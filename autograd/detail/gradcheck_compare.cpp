@@ -174,7 +174,7 @@ void Comparison::check_whole(std::size_t input) {
     ++columns;
     wrong_columns += wrong.size() > before ? 1 : 0;
   }
-  if (wrong.empty()) return;
+  if (wrong.empty()) return check_grain(input);
   const auto worse = [](const Wrong& a, const Wrong& b) {
     return !std::isnan(a.relative) && (std::isnan(b.relative) || a.relative < b.relative);
   };

@@ -66,6 +66,7 @@ class Comparison {
   GradcheckFinding finding(const Wrong& wrong, Index count, Index of);
   void classify(const Wrong& wrong, GradcheckFinding& finding);
   bool changes_nothing(std::size_t input);
+  void check_grain(std::size_t input);
   Numbers weights_of(const Wrong& wrong) const;
 
   Problem& problem_;

@@ -8,6 +8,8 @@
 namespace unroll::detail {
 namespace {
 
+constexpr double moved_by = 1e-5;  // relative, to see what a rounding of the inputs does
+
 double largest(const Numbers& numbers) {
   double most = 0;
   for (const double v : numbers) most = std::max(most, std::abs(v));
@@ -15,11 +17,10 @@ double largest(const Numbers& numbers) {
 }
 
 // A point of f32 numbers beside the one that is checked.
-std::vector<Numbers> point_in_f32(const FirstOrder& first, double moved_by, Rng& rng) {
+std::vector<Numbers> point_in_f32(const FirstOrder& first, double by, Rng& rng) {
   std::vector<Numbers> point(first.point().begin(), first.point().end());
   for (Numbers& x : point)
-    for (double& v : x)
-      v = static_cast<float>(v * (1 + (rng.uniform() < 0.5 ? -moved_by : moved_by)));
+    for (double& v : x) v = static_cast<float>(v * (1 + (rng.uniform() < 0.5 ? -by : by)));
   return point;
 }
 
@@ -43,33 +44,40 @@ struct Worst {
   double found = 0, expected = 0, ulps = 0, allowed = 0;
 };
 
-// An element of a gradient is g_j = Σ_k u_k J_kj. It may be off by 16 ulp · √n for each operation
-// that was recorded, of s_j = Σ_k |u_k J_kj|, where n is the number of terms that are not 0, and by
-// a few times of what it moves by where inputs are moved by a rounding. s_j counts as at least a
-// sixteenth of the largest.
+// An element of a gradient is g_j = Σ_k u_k J_kj. It may be off by 16 ulp · √n, for each operation
+// recorded and each ulp that the values are off by, of
+//   s_j = Σ_k |u_k J_kj| + Σ_i |x_i ∂g_j/∂x_i|,
+// where n is the number of terms that are not 0; the second sum, taken along some directions, is what
+// roundings of x do to an exact rule. s_j counts as at least a sixteenth of the largest.
 bool is_off(const Passes& exact, const Passes& single, const std::vector<Passes>& moved,
             const std::vector<std::vector<Numbers>>& rows, const Numbers& w, Worst& worst) {
+  double value_ulps = 0;
+  for (std::size_t k = 0; k < exact.values.size(); ++k)
+    value_ulps = std::max(value_ulps, std::abs(exact.values[k] - single.values[k]));
+  value_ulps /= std::ldexp(std::max(largest(exact.values), 1e-300), -23);
+  const double each = 16 * (static_cast<double>(std::max<Index>(1, exact.nodes)) + value_ulps);
   bool off = false;
   for (std::size_t i = 0; i < exact.gradients.size(); ++i) {
     const Numbers& g = exact.gradients[i];
     Numbers size(g.size(), rows.empty() ? largest(g) : 0.0);
-    Numbers terms(g.size(), 1.0);
+    Numbers terms(g.size(), 0.0);
     for (std::size_t k = 0; k < rows.size(); ++k)
       for (std::size_t j = 0; j < g.size(); ++j) {
         const double part = std::abs(w[k] * rows[k][i][j]);
         size[j] += part;
         terms[j] += part != 0 ? 1 : 0;
       }
+    for (std::size_t j = 0; j < g.size(); ++j) {
+      double condition = 0;
+      for (const Passes& m : moved)
+        condition = std::max(condition, std::abs(m.gradients[i][j] - g[j]) / moved_by);
+      size[j] += condition;
+    }
     const double least = largest(size) / 16;
-    double spread = 0;  // of the worst element: roundings on the way are no better known
-    for (const Passes& m : moved)
-      for (std::size_t j = 0; j < g.size(); ++j)
-        spread = std::max(spread, std::abs(m.gradients[i][j] - single.gradients[i][j]));
-    const double operations = static_cast<double>(std::max<Index>(1, exact.nodes));
     for (std::size_t j = 0; j < g.size(); ++j) {
       const double ulp = std::ldexp(std::max(size[j], least), -23);
       const double apart = std::abs(single.gradients[i][j] - g[j]);
-      const double allowed = 16 * std::sqrt(terms[j]) * operations + 16 * spread / ulp;
+      const double allowed = each * std::sqrt(std::max(1.0, terms[j]));
       if (apart == 0 || apart <= allowed * ulp) continue;
       off = true;
       if (apart / ulp <= worst.ulps) continue;
@@ -93,8 +101,8 @@ void Gradcheck::check_single(const Numbers& weights) {
   Index elements = 0;
   for (const Problem::Input& input : first_.inputs()) elements += std::ssize(input.at);
   const bool small = elements * std::ssize(base_) <= options_.entries;
-  for (const double moved_by : {0.0, 1e-3}) {
-    const auto point = point_in_f32(first_, moved_by, rng);
+  for (const double by : {0.0, 1e-3}) {
+    const auto point = point_in_f32(first_, by, rng);
     std::vector<std::vector<Numbers>> rows;
     try {
       const Passes exact = passes(first_, point, w, false);
@@ -109,9 +117,8 @@ void Gradcheck::check_single(const Numbers& weights) {
       for (int draw = 0; draw < 4; ++draw) {
         std::vector<Numbers> beside = point;
         for (Numbers& x : beside)
-          for (double& v : x)
-            v = std::nextafter(static_cast<float>(v), rng.uniform() < 0.5 ? -HUGE_VALF : HUGE_VALF);
-        moved.push_back(passes(first_, beside, w, true));
+          for (double& v : x) v *= 1 + (rng.uniform() < 0.5 ? -moved_by : moved_by);
+        moved.push_back(passes(first_, beside, w, false));
         first_.count_evaluation();
       }
       if (small) {

@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(a_report_prints) {
       "wrong\n  wrong derivative: differences agree with each other and not with the derivative "
       "rule; look at the rule\n"
       "  step        numeric             relative error\n"
-      "  0.125       2                   0.5\n"));
+      "  0.1         2                   0.5\n"));
   BOOST_TEST(wrong.findings()[0].sweep.size() == 11U);
 }
 

@@ -108,9 +108,10 @@ BOOST_AUTO_TEST_CASE(second_order) {
 BOOST_AUTO_TEST_CASE(single_precision) {
   const Ruled coarse{[](const Tensor& x) { return sin(x); },
                      [](const Backward&, const Tensor& x, const Tensor& dy) {
-                       return x.dtype() == f32 ? dy * ((cos(x) + 100.0) - 100.0) : dy * cos(x);
+                       return x.dtype() == f32 ? dy * ((cos(x) + 1e3) - 1e3) : dy * cos(x);
                      }};
-  expect("single precision", gradcheck(coarse, {uniform({30}, -1, 1)}));
+  for (int draw = 0; draw < 20; ++draw)
+    expect("single precision", gradcheck(coarse, {uniform({30}, -1, 1)}));
   BOOST_TEST(gradcheck(coarse, {uniform({30}, -1, 1)}, {.single_precision = false}).ok());
   const Tensor captured = uniform({30}, -1, 1, f64);
   BOOST_TEST(gradcheck([&](const Tensor& x) { return x * captured; }, {uniform({30}, -1, 1)}).ok());
