@@ -223,6 +223,15 @@ Quarter<T> split_quarters(const Packet<T>& x) {
   return {r, bits(z)};
 }
 
+// y, and f(x) in lanes that are beyond. What stands in other lanes, and behind the last element,
+// changes nothing: else one number would have two sines.
+template <class T>
+Packet<T> unless_far(const Packet<T>& x, const Packet<T>& y, T (*f)(T)) {
+  const auto near = abs(x) <= Real<T>::trig_most;
+  if (!any(!near)) return y;
+  return where(near, y, each<T>(x, f));
+}
+
 // sin(r + n pi/2).
 template <class T>
 Packet<T> sine(const Packet<T>& r, const typename Lanes<T>::Bits& n) {
@@ -366,22 +375,20 @@ Packet<T> erf(const Packet<T>& x) {
   return where(abs(x) < 1, math::fma(x, small, x), large);
 }
 
-// Within 4 units in the last place for |x| up to 2e4 (f32) and 1e6 (f64). A packet that holds
-// anything beyond is left to the C library, element by element: as accurate, and slow.
+// Within 4 units in the last place for |x| up to 2e4 (f32) and 1e6 (f64). What lies beyond is left
+// to the C library, element by element: as accurate, and slow.
 template <class T>
 Packet<T> sin(const Packet<T>& x) {
-  if (any(!(abs(x) <= math::Real<T>::trig_most)))
-    return math::each<T>(x, [](T a) { return static_cast<T>(__builtin_sin(a)); });
   const auto q = math::split_quarters(x);
-  return where(x == 0, x, math::sine(q.r, q.n));
+  return math::unless_far<T>(x, where(x == 0, x, math::sine(q.r, q.n)),
+                             [](T a) { return static_cast<T>(__builtin_sin(a)); });
 }
 
 template <class T>
 Packet<T> cos(const Packet<T>& x) {
-  if (any(!(abs(x) <= math::Real<T>::trig_most)))
-    return math::each<T>(x, [](T a) { return static_cast<T>(__builtin_cos(a)); });
   const auto q = math::split_quarters(x);
-  return math::sine(q.r, q.n + 1);
+  return math::unless_far<T>(x, math::sine(q.r, q.n + 1),
+                             [](T a) { return static_cast<T>(__builtin_cos(a)); });
 }
 
 }  // namespace unroll::simd::UNROLL_SIMD_ISA

@@ -186,6 +186,25 @@ BOOST_AUTO_TEST_CASE(nan_lanes) {
   both("minimum(1, x)", [](auto x) { return minimum(1, x); });
 }
 
+// A number has one sine, whatever stands beside it or is left behind the last element.
+template <class T, class F>
+void check_neighbours(const char* name, F f) {
+  for (const Isa isa : isas_here())
+    for (int i = 0; i < 400; ++i) {
+      const T x = static_cast<T>(i) * static_cast<T>(0.377) - 70;
+      const T alone = map(f, isa, std::vector<T>(32, x))[0];
+      for (const T beside : {nan<T>, T(3e6), -inf<T>}) {
+        std::vector<T> all(32, beside);
+        all[5] = x;
+        BOOST_TEST(map(f, isa, all)[5] == alone, name << "(" << x << ") beside " << beside);
+      }
+    }
+}
+BOOST_AUTO_TEST_CASE(neighbours) {
+  check_neighbours<float>("sin", f_sin), check_neighbours<double>("sin", f_sin);
+  check_neighbours<float>("cos", f_cos), check_neighbours<double>("cos", f_cos);
+}
+
 // |tanh| and |erf| never exceed 1, sigmoid stays in [0, 1].
 BOOST_AUTO_TEST_CASE(bounded) {
   std::vector<float> x;
