@@ -65,13 +65,30 @@ void Gradcheck::compare(Problem& problem, const char* check, double& worst) {
 
 GradcheckReport Gradcheck::run() {
   report_.inputs_ = std::ssize(first_.inputs());
-  if (is_deterministic()) {
+  if (is_deterministic() && is_repeatable()) {
     compare(first_, "gradient", report_.worst_first_);
     check_passes();
     if (options_.order == 2 && report_.ok()) check_second_order();
   }
   report_.evaluations_ = first_.evaluations();
   return std::move(report_);
+}
+
+// Which operation is wrong first. Whatever goes wrong here takes nothing from the report.
+void Gradcheck::explain_findings() {
+  const Explanation why = [&] {
+    try {
+      return explain(
+          checked_,
+          {.order = options_.order, .training = options_.training, .seed = options_.seed});
+    } catch (const Error&) {
+      return Explanation{};
+    }
+  }();
+  if (!why.found && why.fault != Fault::cut) return;
+  report_.explanation_ = why.text();
+  for (GradcheckFinding& f : report_.findings_)
+    if (!f.sweep.empty()) f.step = why.step;
 }
 
 void Gradcheck::check_second_order() {

@@ -134,9 +134,17 @@ void Comparison::judge(const Direction& d, const Judged& judged, std::vector<Wro
   }
 }
 
-// Derivatives that would move f by a millionth of what it is cannot be told from 0 to seven digits.
-double Comparison::floor_of(std::size_t input) const {
-  return 1e-6 * largest(base_) / problem_.inputs()[input].scale;
+// Derivatives that would move f by a millionth of what it is, here or a step away, cannot be told
+// from 0 to seven digits.
+double Comparison::floor_of(std::size_t input) {
+  if (floors_.empty()) floors_.assign(problem_.inputs().size(), -1);
+  double& floor = floors_[input];
+  if (floor >= 0) return floor;
+  const Problem::Input& in = problem_.inputs()[input];
+  const Direction d{.input = input, .element = -1, .numbers = Numbers(in.at.size(), in.scale)};
+  Numbers near;
+  const double there = line(d, {})(0x1p-5, near) ? largest(near) : 0;
+  return floor = 1e-6 * std::max(largest(base_), there) / in.scale;
 }
 
 Numbers Comparison::random_weights() {
@@ -180,6 +188,7 @@ void Comparison::check_whole(std::size_t input) {
   };
   const auto worst_one = std::max_element(wrong.begin(), wrong.end(), worse);
   findings.push_back(finding(*worst_one, std::ssize(wrong), columns * std::ssize(base_)));
+  soften(findings.back(), wrong);
 }
 
 void Comparison::check_sampled(std::size_t input) {

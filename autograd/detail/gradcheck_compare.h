@@ -56,7 +56,7 @@ class Comparison {
   void judge(const Direction& d, const Judged& judged, std::vector<Wrong>& wrong);
   AlongLine line(const Direction& d, std::span<const Numbers> weights);
   LineScale scale_of(const Direction& d, std::span<const Numbers> weights) const;
-  double floor_of(std::size_t input) const;
+  double floor_of(std::size_t input);
   Verdict verdict(double analytic, double floor, const Slope& s, double trust) const;
 
   Wrong part_of(const Wrong& whole, const Numbers& w, const Numbers& gradient, std::size_t from,
@@ -65,6 +65,7 @@ class Comparison {
   void narrow_output(Wrong& wrong);  // a weighted sum to an output
   GradcheckFinding finding(const Wrong& wrong, Index count, Index of);
   void classify(const Wrong& wrong, GradcheckFinding& finding);
+  void soften(GradcheckFinding& finding, std::span<const Wrong> wrong) const;
   bool changes_nothing(std::size_t input);
   void check_grain(std::size_t input);
   Numbers weights_of(const Wrong& wrong) const;
@@ -74,6 +75,7 @@ class Comparison {
   std::string check_;
   Rng rng_;
   Numbers base_;
+  std::vector<double> floors_;              // of inputs, where asked for
   std::vector<std::vector<Numbers>> rows_;  // of each output: its gradient with respect to inputs
   std::vector<Numbers> weights_;            // random ones, and of single outputs
   std::vector<std::vector<Numbers>> weighted_;  // the gradients of these

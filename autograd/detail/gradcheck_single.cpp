@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace unroll::detail {
 namespace {
@@ -44,18 +45,13 @@ struct Worst {
   double found = 0, expected = 0, ulps = 0, allowed = 0;
 };
 
-// An element of a gradient is g_j = Σ_k u_k J_kj. It may be off by 16 ulp · √n, for each operation
-// recorded and each ulp that the values are off by, of
-//   s_j = Σ_k |u_k J_kj| + Σ_i |x_i ∂g_j/∂x_i|,
-// where n is the number of terms that are not 0; the second sum, taken along some directions, is what
-// roundings of x do to an exact rule. s_j counts as at least a sixteenth of the largest.
-bool is_off(const Passes& exact, const Passes& single, const std::vector<Passes>& moved,
-            const std::vector<std::vector<Numbers>>& rows, const Numbers& w, Worst& worst) {
-  double value_ulps = 0;
-  for (std::size_t k = 0; k < exact.values.size(); ++k)
-    value_ulps = std::max(value_ulps, std::abs(exact.values[k] - single.values[k]));
-  value_ulps /= std::ldexp(std::max(largest(exact.values), 1e-300), -23);
-  const double each = 16 * (static_cast<double>(std::max<Index>(1, exact.nodes)) + value_ulps);
+// An element of a gradient is g_j = Σ_k u_k J_kj. It may be off by 16 ulp · √n for each operation
+// that was recorded, of s_j = Σ_k |u_k J_kj|, where n is the number of terms that are not 0, and by
+// a few times of what it moves by where inputs are moved by a rounding. s_j counts as at least a
+// sixteenth of the largest, and as what would move f by all that it is: a rule may cancel inside.
+bool is_off(std::span<const Problem::Input> inputs, const Passes& exact, const Passes& single,
+            const std::vector<Passes>& moved, const std::vector<std::vector<Numbers>>& rows,
+            const Numbers& w, Worst& worst) {
   bool off = false;
   for (std::size_t i = 0; i < exact.gradients.size(); ++i) {
     const Numbers& g = exact.gradients[i];
@@ -67,18 +63,20 @@ bool is_off(const Passes& exact, const Passes& single, const std::vector<Passes>
         size[j] += part;
         terms[j] += part != 0 ? 1 : 0;
       }
-    for (std::size_t j = 0; j < g.size(); ++j) {
-      double condition = 0;
-      for (const Passes& m : moved)
-        condition = std::max(condition, std::abs(m.gradients[i][j] - g[j]) / moved_by);
-      size[j] += condition;
-    }
-    const double least = largest(size) / 16;
+    const double most = largest(size);
+    const double all = largest(exact.values) / inputs[i].scale;
+    if (most <= 1e-5 * all) continue;  // made of roundings
+    const double least = std::clamp(all, most / 16, most * 1024);
+    double spread = 0;  // of the worst element: roundings on the way are no better known
+    for (const Passes& m : moved)
+      for (std::size_t j = 0; j < g.size(); ++j)
+        spread = std::max(spread, std::abs(m.gradients[i][j] - single.gradients[i][j]));
+    const double operations = static_cast<double>(std::max<Index>(1, exact.nodes));
     for (std::size_t j = 0; j < g.size(); ++j) {
       const double ulp = std::ldexp(std::max(size[j], least), -23);
       const double apart = std::abs(single.gradients[i][j] - g[j]);
-      const double allowed = each * std::sqrt(std::max(1.0, terms[j]));
-      if (apart == 0 || apart <= allowed * ulp) continue;
+      const double allowed = 16 * std::sqrt(terms[j]) * operations + 16 * spread / ulp;
+      if (apart <= 16 * std::numeric_limits<float>::min() || apart <= allowed * ulp) continue;
       off = true;
       if (apart / ulp <= worst.ulps) continue;
       worst = {i, j, single.gradients[i][j], g[j], apart / ulp, allowed};
@@ -133,7 +131,7 @@ void Gradcheck::check_single(const Numbers& weights) {
         }
       }
       worst = {};
-      if (!is_off(exact, single, moved, rows, w, worst)) return;
+      if (!is_off(first_.inputs(), exact, single, moved, rows, w, worst)) return;
     } catch (const Error&) {
       return;  // it holds tensors in f64, or refuses these numbers
     }
