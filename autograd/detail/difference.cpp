@@ -84,14 +84,16 @@ class Search {
         slopes[k] = tableaus[k].add(difference, rounding);
         rounding_rules = rounding_rules && rounding > 0.5 * slopes[k].error;
       }
-      if (point >= 2 && take(slopes, point + 1 == most_points)) return Outcome::decided;
+      if (point >= 2 && take(slopes, point + 1 == most_points, start > scale_.typical))
+        return Outcome::decided;
     }
     found_.reached = true;
     return rounding_rules ? Outcome::rounding : Outcome::undecided;
   }
 
-  // True where every number is decided.
-  bool take(const std::vector<Slope>& slopes, bool last) {
+  // True where every number is decided. Far from the point a bounded function is flat, with slopes
+  // that differ by little: there an estimate has to be good beside itself.
+  bool take(const std::vector<Slope>& slopes, bool last, bool far) {
     bool all = true;
     for (std::size_t k = 0; k < count_; ++k) {
       Verdict& verdict = found_.verdict[k];
@@ -104,11 +106,15 @@ class Search {
       }
       // Steps below the grain of a function that is computed in f32 leave it as it is: an estimate
       // of 0 counts only where there is no other.
+      if (far && !(slopes[k].error <= 1e-4 * std::abs(slopes[k].value))) {
+        all = false;
+        continue;
+      }
       Slope& best = found_.best[k];
       const bool nothing_else = best.value == 0 || !(best.error < infinity);
-      if (slopes[k].value == 0 ? nothing_else && slopes[k].error < best.error
-                               : slopes[k].error < infinity &&
-                                     (nothing_else || slopes[k].error < best.error))
+      if (slopes[k].value == 0
+              ? nothing_else && slopes[k].error < best.error
+              : slopes[k].error < infinity && (nothing_else || slopes[k].error < best.error))
         best = slopes[k];
       if (now == Verdict::refuted && last) refute(k, slopes[k]);
       all = all && verdict != Verdict::undecided;

@@ -100,7 +100,9 @@ void Comparison::check_grain(std::size_t input) {
       }
       analytic[k] = static_cast<double>(total);
       numeric[k] = (up[k] - down[k]) / (2 * t);
-      const double rounding = 1e3 * std::numeric_limits<double>::epsilon() * std::abs(base_[k]) / t;
+      const double rounding =
+          1e3 * std::numeric_limits<double>::epsilon() * std::abs(base_[k]) / t +
+          floor_of(input) * scale;
       if (std::abs(numeric[k] - analytic[k]) > 0.5 * std::sqrt(squares) + rounding) ++unseen[k];
     }
   }

@@ -10,6 +10,8 @@
 
 namespace unroll::detail {
 
+double largest_finite(const Numbers& numbers);  // of the finite ones
+
 // A direction in one input: all of its elements, or one of them.
 struct Direction {
   std::size_t input = 0;

@@ -45,10 +45,12 @@ struct Worst {
   double found = 0, expected = 0, ulps = 0, allowed = 0;
 };
 
-// An element of a gradient is g_j = Σ_k u_k J_kj. It may be off by 16 ulp · √n for each operation
-// that was recorded, of s_j = Σ_k |u_k J_kj|, where n is the number of terms that are not 0, and by
-// a few times of what it moves by where inputs are moved by a rounding. s_j counts as at least a
-// sixteenth of the largest, and as what would move f by all that it is: a rule may cancel inside.
+// An element of a gradient is g_j = Σ_k u_k J_kj. It may be off by 16 ulp · √n, for each operation
+// recorded and each ulp that the values are off by, of
+//   s_j = Σ_k |u_k J_kj| + Σ_i |x_i ∂g_j/∂x_i|,
+// where n is the number of terms that are not 0; the second sum, taken along some directions, is what
+// roundings of x do to an exact rule. s_j counts as at least a sixteenth of the largest,
+// and as what would move f by all that it is: a rule may cancel inside.
 bool is_off(std::span<const Problem::Input> inputs, const Passes& exact, const Passes& single,
             const std::vector<Passes>& moved, const std::vector<std::vector<Numbers>>& rows,
             const Numbers& w, Worst& worst) {
@@ -66,12 +68,7 @@ bool is_off(std::span<const Problem::Input> inputs, const Passes& exact, const P
     const double most = largest(size);
     const double all = largest(exact.values) / inputs[i].scale;
     if (most <= 1e-5 * all) continue;  // made of roundings
-    const double least = std::clamp(all, most / 16, most * 1024);
-    double spread = 0;  // of the worst element: roundings on the way are no better known
-    for (const Passes& m : moved)
-      for (std::size_t j = 0; j < g.size(); ++j)
-        spread = std::max(spread, std::abs(m.gradients[i][j] - single.gradients[i][j]));
-    const double operations = static_cast<double>(std::max<Index>(1, exact.nodes));
+    const double least = std::max(all, most / 16);
     for (std::size_t j = 0; j < g.size(); ++j) {
       const double ulp = std::ldexp(std::max(size[j], least), -23);
       const double apart = std::abs(single.gradients[i][j] - g[j]);
