@@ -50,7 +50,7 @@ struct Worst {
 //   s_j = Σ_k |u_k J_kj| + Σ_i |x_i ∂g_j/∂x_i|,
 // where n is the number of terms that are not 0; the second sum, taken along some directions, is what
 // roundings of x do to an exact rule. s_j counts as at least a sixteenth of the largest,
-// and as what would move f by all that it is: a rule may cancel inside.
+// and as eight times what would move f by all that it is: a rule may cancel inside.
 bool is_off(std::span<const Problem::Input> inputs, const Passes& exact, const Passes& single,
             const std::vector<Passes>& moved, const std::vector<std::vector<Numbers>>& rows,
             const Numbers& w, Worst& worst) {
@@ -68,7 +68,7 @@ bool is_off(std::span<const Problem::Input> inputs, const Passes& exact, const P
     const double most = largest(size);
     const double all = largest(exact.values) / inputs[i].scale;
     if (most <= 1e-5 * all) continue;  // made of roundings
-    const double least = std::max(all, most / 16);
+    const double least = std::max(8 * all, most / 16);
     for (std::size_t j = 0; j < g.size(); ++j) {
       const double ulp = std::ldexp(std::max(size[j], least), -23);
       const double apart = std::abs(single.gradients[i][j] - g[j]);
