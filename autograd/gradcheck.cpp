@@ -9,8 +9,6 @@
 namespace unroll::detail {
 namespace {
 
-constexpr double second_order_relative = 100;  // times the tolerance: its numbers are gradients
-
 [[noreturn]] void fail_not_finite(const Problem& problem, std::size_t at, double value) {
   std::size_t r = problem.results().size() - 1;
   while (problem.results()[r].from > static_cast<Index>(at)) --r;

@@ -145,8 +145,7 @@ GradcheckReport gradcheck(const F& f, std::initializer_list<Tensor> inputs,
 // Of a function of one state struct, f(state).
 template <class F, class State>
 requires(std::is_invocable_v<const F&, const State&> && !HasParameters<F> &&
-         !(std::is_convertible_v<const State&, std::span<const Tensor>> &&
-           std::is_invocable_v<const F&, std::span<const Tensor>>)) GradcheckReport
+         !std::is_convertible_v<const State&, std::span<const Tensor>>) GradcheckReport
     gradcheck(const F& f, const State& state, const GradcheckOptions& options = {}) {
   return detail::run_gradcheck(detail::checked_function_of_state(f, state), options);
 }

@@ -97,13 +97,16 @@ class Search {
     bool all = true;
     for (std::size_t k = 0; k < count_; ++k) {
       Verdict& verdict = found_.verdict[k];
-      if (verdict != Verdict::undecided) continue;
+      if (verdict == Verdict::agrees || verdict == Verdict::refuted) continue;
       const Verdict now = judge_(k, slopes[k]);
-      if (now == Verdict::agrees) {
+      if (now == Verdict::agrees || (now == Verdict::perhaps && verdict == Verdict::undecided)) {
         verdict = now;
         found_.best[k] = slopes[k];
-        continue;
       }
+      if (now == Verdict::agrees) continue;
+      if (now == Verdict::refuted && last) refute(k, slopes[k]);
+      all = all && verdict == Verdict::refuted;
+      if (verdict != Verdict::undecided) continue;
       // Steps below the grain of a function that is computed in f32 leave it as it is: an estimate
       // of 0 counts only where there is no other.
       if (far && !(slopes[k].error <= 1e-4 * std::abs(slopes[k].value))) {
@@ -116,8 +119,6 @@ class Search {
               ? nothing_else && slopes[k].error < best.error
               : slopes[k].error < infinity && (nothing_else || slopes[k].error < best.error))
         best = slopes[k];
-      if (now == Verdict::refuted && last) refute(k, slopes[k]);
-      all = all && verdict != Verdict::undecided;
     }
     if (all) found_.reached = true;
     return all;
@@ -131,7 +132,7 @@ class Search {
     if (before.error < infinity && s.value != 0 &&
         apart <= 4 * (s.error + before.error) + 1e-9 * std::abs(s.value)) {
       found_.verdict[k] = Verdict::refuted;
-      if (before.error < s.error) found_.best[k] = before;
+      found_.best[k] = before.error < s.error ? before : s;
     }
     before = s;
   }

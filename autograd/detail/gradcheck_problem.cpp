@@ -27,6 +27,7 @@ bool was_read(const Tensor& parameter) {
 // One vector of all floating tensors.
 Tensor joined(const std::vector<Tensor>& all) {
   std::vector<Tensor> flat;
+  flat.reserve(all.size());
   for (const Tensor& x : all) flat.push_back(reshape(x, {x.size()}));
   return flat.size() == 1 ? flat.front() : concat(flat, 0);
 }

@@ -30,7 +30,7 @@ class Gradcheck {
   void check_forward(const Numbers& w);
   void check_single(const Numbers& w);
   Numbers random_weights(Rng& rng) const;
-  double least(std::size_t input) const;
+  double least_size(std::size_t input) const;
   // Adds a finding where an element of b is not what it is in a, to `allowed` beside the largest.
   void expect_close(const char* check, const char* note, std::span<const Tensor> a,
                     std::span<const Tensor> b, double allowed, GradcheckCause cause);

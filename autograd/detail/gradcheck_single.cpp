@@ -49,11 +49,17 @@ struct Worst {
 // recorded and each ulp that the values are off by, of
 //   s_j = Σ_k |u_k J_kj| + Σ_i |x_i ∂g_j/∂x_i|,
 // where n is the number of terms that are not 0; the second sum, taken along some directions, is what
-// roundings of x do to an exact rule. s_j counts as at least a sixteenth of the largest,
-// and as eight times what would move f by all that it is: a rule may cancel inside.
-bool is_off(std::span<const Problem::Input> inputs, const Passes& exact, const Passes& single,
-            const std::vector<Passes>& moved, const std::vector<std::vector<Numbers>>& rows,
-            const Numbers& w, Worst& worst) {
+// roundings of x do to an exact rule. s_j counts as at least a sixteenth of the largest. That holds of
+// one operation; of several, what is rounded between them may matter more: there another 1e-4 of the
+// largest is allowed, and 16 times what moving the inputs by a rounding does in f32.
+bool is_off(const Passes& exact, const Passes& single, const std::vector<Passes>& moved,
+            const std::vector<Passes>& rounded, const std::vector<std::vector<Numbers>>& rows,
+            const Numbers& w, const Numbers& least_sizes, Worst& worst) {
+  double value_ulps = 0;
+  for (std::size_t k = 0; k < exact.values.size(); ++k)
+    value_ulps = std::max(value_ulps, std::abs(exact.values[k] - single.values[k]));
+  value_ulps /= std::ldexp(std::max(largest(exact.values), 1e-300), -23);
+  const double each = 16 * (static_cast<double>(std::max<Index>(1, exact.nodes)) + value_ulps);
   bool off = false;
   for (std::size_t i = 0; i < exact.gradients.size(); ++i) {
     const Numbers& g = exact.gradients[i];
@@ -65,15 +71,23 @@ bool is_off(std::span<const Problem::Input> inputs, const Passes& exact, const P
         size[j] += part;
         terms[j] += part != 0 ? 1 : 0;
       }
-    const double most = largest(size);
-    const double all = largest(exact.values) / inputs[i].scale;
-    if (most <= 1e-5 * all) continue;  // made of roundings
-    const double least = std::max(8 * all, most / 16);
+    for (std::size_t j = 0; j < g.size(); ++j) {
+      double condition = 0;
+      for (const Passes& m : moved)
+        condition = std::max(condition, std::abs(m.gradients[i][j] - g[j]) / moved_by);
+      size[j] += condition;
+    }
+    const double least = std::max({largest(size) / 16, least_sizes[i], 0x1p-120});
+    double other = 0;
+    for (const Passes& r : rounded)
+      for (std::size_t j = 0; j < g.size(); ++j)
+        other = std::max(other, 16 * std::abs(r.gradients[i][j] - single.gradients[i][j]));
+    if (!rounded.empty()) other += 1e-4 * largest(g);
     for (std::size_t j = 0; j < g.size(); ++j) {
       const double ulp = std::ldexp(std::max(size[j], least), -23);
       const double apart = std::abs(single.gradients[i][j] - g[j]);
-      const double allowed = 16 * std::sqrt(terms[j]) * operations + 16 * spread / ulp;
-      if (apart <= 16 * std::numeric_limits<float>::min() || apart <= allowed * ulp) continue;
+      const double allowed = each * std::sqrt(std::max(1.0, terms[j]));
+      if (apart == 0 || apart <= allowed * ulp + other) continue;
       off = true;
       if (apart / ulp <= worst.ulps) continue;
       worst = {i, j, single.gradients[i][j], g[j], apart / ulp, allowed};
@@ -93,6 +107,8 @@ void Gradcheck::check_single(const Numbers& weights) {
   for (double& v : w) v = static_cast<float>(v);
   Rng rng = Rng(options_.seed).split("single precision");
   Worst worst;
+  Numbers least_sizes;
+  for (std::size_t i = 0; i < first_.inputs().size(); ++i) least_sizes.push_back(least_size(i));
   Index elements = 0;
   for (const Problem::Input& input : first_.inputs()) elements += std::ssize(input.at);
   const bool small = elements * std::ssize(base_) <= options_.entries;
@@ -116,6 +132,15 @@ void Gradcheck::check_single(const Numbers& weights) {
         moved.push_back(passes(first_, beside, w, false));
         first_.count_evaluation();
       }
+      std::vector<Passes> rounded;
+      for (int draw = 0; draw < (exact.nodes > 1 ? 4 : 0); ++draw) {
+        std::vector<Numbers> beside = point;
+        for (Numbers& x : beside)
+          for (double& v : x)
+            v = std::nextafter(static_cast<float>(v), rng.uniform() < 0.5 ? -HUGE_VALF : HUGE_VALF);
+        rounded.push_back(passes(first_, beside, w, true));
+        first_.count_evaluation();
+      }
       if (small) {
         Recorded recorded(checked_, point);
         for (std::size_t k = 0; k < w.size(); ++k) {
@@ -128,7 +153,7 @@ void Gradcheck::check_single(const Numbers& weights) {
         }
       }
       worst = {};
-      if (!is_off(first_.inputs(), exact, single, moved, rows, w, worst)) return;
+      if (!is_off(exact, single, moved, rounded, rows, w, least_sizes, worst)) return;
     } catch (const Error&) {
       return;  // it holds tensors in f64, or refuses these numbers
     }
