@@ -71,17 +71,10 @@ void Gradcheck::expect_close(const char* check, const char* note, std::span<cons
   }
 }
 
-// What differs from pass to pass can be compared with nothing else.
-bool Gradcheck::is_repeatable() {
-  if (base_.empty()) return true;
-  Rng rng = Rng(options_.seed).split("passes");
+void Gradcheck::check_repeat(const Numbers& w) {
+  if (base_.empty()) return;
   Recorded recorded(checked_, first_.point());
   first_.count_evaluation();
-  check_repeat(recorded, random_weights(rng));
-  return report_.ok();
-}
-
-void Gradcheck::check_repeat(Recorded& recorded, const Numbers& w) {
   const Tensor upstream = vector_of(w);
   const auto once = recorded.gradient(upstream);
   const auto again = recorded.gradient(upstream);
@@ -172,10 +165,8 @@ void Gradcheck::check_alone(const Numbers& w) {
   }
 }
 
-void Gradcheck::check_passes() {
+void Gradcheck::check_passes(const Numbers& w) {
   if (base_.empty()) return;
-  Rng rng = Rng(options_.seed).split("passes");
-  const Numbers w = random_weights(rng);
   {
     Recorded recorded(checked_, first_.point());
     first_.count_evaluation();

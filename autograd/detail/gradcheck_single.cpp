@@ -82,7 +82,7 @@ bool is_off(const Passes& exact, const Passes& single, const std::vector<Passes>
     for (const Passes& r : rounded)
       for (std::size_t j = 0; j < g.size(); ++j)
         other = std::max(other, 16 * std::abs(r.gradients[i][j] - single.gradients[i][j]));
-    if (!rounded.empty()) other += 1e-4 * largest(g);
+    if (!rounded.empty()) other += 1e-4 * (largest(g) + 10 * least_sizes[i]);
     for (std::size_t j = 0; j < g.size(); ++j) {
       const double ulp = std::ldexp(std::max(size[j], least), -23);
       const double apart = std::abs(single.gradients[i][j] - g[j]);
