@@ -108,7 +108,8 @@ GradcheckReport run_gradcheck(CheckedFunction checked, const GradcheckOptions& o
 // (Richardson), at the steps h that suit each element; they are good to about 1e-10. An analytic
 // value a and a numeric one n agree where
 //   |a - n| <= τ = relative · max(|a|, |n|, 0.01 · largest of the input's Jacobian) + trusted error.
-// An f with several numbers, of any shapes, is compared number by number.
+// where the trusted error, the differences' own, is as small as the rest if any step allows, and at
+// most 100 times that. An f with several numbers, of any shapes, is compared number by number.
 //
 // A Jacobian J of more than .entries entries is sampled. For each of .directions random d, with
 // every element of either sign and of size 0.5 … 1.5 times what is typical of the input, wᵀJd is
