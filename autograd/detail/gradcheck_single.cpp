@@ -108,7 +108,7 @@ void Gradcheck::check_single(const Numbers& weights) {
   Rng rng = Rng(options_.seed).split("single precision");
   Worst worst;
   Numbers least_sizes;
-  for (std::size_t i = 0; i < first_.inputs().size(); ++i) least_sizes.push_back(least_size(i));
+  for (std::size_t i = 0; i < first_.inputs().size(); ++i) least_sizes.push_back(0.1 * least(i));
   Index elements = 0;
   for (const Problem::Input& input : first_.inputs()) elements += std::ssize(input.at);
   const bool small = elements * std::ssize(base_) <= options_.entries;
