@@ -59,6 +59,7 @@ class WholeFunction {
   Whole along(std::span<const std::uint32_t> leaves) {
     Whole whole;
     std::vector<Move> moves;
+    double moved = 0;  // a derivative of rounding alone is none
     for (std::size_t k = 0; k < leaves_.size(); ++k) {
       if (std::find(leaves.begin(), leaves.end(), leaves_[k]) == leaves.end()) continue;
       moves.push_back({.value = leaves_[k]});
@@ -67,6 +68,7 @@ class WholeFunction {
         const double term = gradients_[k][i] * v.direction[i];
         whole.analytic += term;
         whole.terms += std::abs(term);
+        moved += std::abs(v.direction[i]);
       }
     }
     const std::vector<double> steps = falling_steps(7);
@@ -78,8 +80,10 @@ class WholeFunction {
     }
     const Slope slope = slope_of(steps, plus, minus, before[1]);
     whole.numeric = slope.value;
-    whole.error =
-        slope.usable ? slope.error + 1e-14 * before[1] : std::numeric_limits<double>::infinity();
+    whole.error = slope.usable ? slope.error + 1e-14 * before[1] + 1e-13 * moved
+                               : std::numeric_limits<double>::infinity();
+    if (std::abs(slope.one_sided_gap) > 0.5 * std::abs(whole.analytic - whole.numeric))
+      whole.error = std::numeric_limits<double>::infinity();  // at a kink: not to be judged
     return whole;
   }
 
@@ -153,8 +157,7 @@ Explanation explain(CheckedFunction f, const ExplainOptions& options) {
   f.seed = options.seed;
   Explanation result;
   const auto conclude = [&](Replays& replays, Surveyor& surveyor, const Survey& survey) {
-    result.judged += survey.judged;
-    result.at_kinks += std::ssize(survey.kinks);
+    result.judged += survey.judged - std::ssize(survey.kinks);
     result.nodes = std::ssize(replays.nodes());
     if (survey.same_nodes < replays.nodes().size())
       result.remark = "the operations from number " + std::to_string(survey.same_nodes) +
@@ -189,12 +192,15 @@ Explanation explain(CheckedFunction f, const ExplainOptions& options) {
     conclude(replays, surveyor, survey);
     if (!result.found && survey.unusable.empty())
       look_at_whole(replays, f, options, survey, result);
+    result.at_kinks = std::ssize(survey.kinks);
     unusable = survey.unusable;
+    unusable.insert(unusable.end(), survey.kinks.begin(), survey.kinks.end());
     result.runs += replays.runs();
   }
   if (result.found || unusable.empty()) return result;
-  // Moved by shares of themselves, elements stay on their side of 0.
+  // Moved by shares of themselves, elements stay on their side of 0, and zeros at 0.
   std::sort(unusable.begin(), unusable.end());
+  unusable.erase(std::unique(unusable.begin(), unusable.end()), unusable.end());
   Replays replays(f,
                   {.second_order = options.order > 1, .relative = true, .seed = options.seed + 1});
   Surveyor surveyor(replays, options);

@@ -53,6 +53,13 @@ void require_all_defined(const char* operation, std::span<const Tensor* const> i
       require_defined(operation, "operand " + std::to_string(i), *inputs[i]);
 }
 
+[[gnu::cold, gnu::noinline]] void show_last(Recording& tape, std::span<const Tensor* const> inputs,
+                                            std::span<Header* const> made) {
+  std::vector<Header*> operands;
+  for (const Tensor* x : inputs) operands.push_back(x->header());
+  tape.observer->recorded(tape, operands, made);
+}
+
 }  // namespace
 
 bool is_recording(const char* operation, std::span<const Tensor* const> inputs) {
@@ -99,11 +106,8 @@ void record(const Operation& operation, std::span<const Tensor* const> inputs,
   if (attribute_bytes != 0) std::memcpy(at, attributes, attribute_bytes);
   if (tape->check_finite)
     for (const Tensor* out : outputs) check_finite(operation.name, "makes", *out);
-  if (tape->observer != nullptr) {
-    std::vector<Header*> operands(inputs.size());
-    headers_of(inputs, operands.data());
-    tape->observer->recorded(*tape, operands, made);
-  }
+  if (tape->observed) [[unlikely]]
+    show_last(*tape, inputs, made);
 }
 
 }  // namespace detail

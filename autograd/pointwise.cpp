@@ -28,6 +28,11 @@ void check_operands(const Operation& operation, const Tensor* const* inputs, int
   for (int k = 1; k < count; ++k) require_same_dtype(operation.name, *inputs[0], *inputs[k]);
 }
 
+[[gnu::cold, gnu::noinline]] void show_last(Recording& tape, std::span<Header* const> operands,
+                                            std::span<Header* const> made) {
+  tape.observer->recorded(tape, operands, made);
+}
+
 void record_pointwise(const Operation& operation, const void* f, const Tensor* const* inputs,
                       Tensor* outputs) {
   Recording* tape = tapes.current;
@@ -56,8 +61,8 @@ void record_pointwise(const Operation& operation, const void* f, const Tensor* c
   std::memcpy(at, f, table.function_bytes);
   if (tape->check_finite)
     for (std::size_t k = 0; k < no; ++k) check_finite(operation.name, "makes", outputs[k]);
-  if (tape->observer != nullptr)
-    tape->observer->recorded(*tape, {saved.data(), ni}, {made.data(), no});
+  if (tape->observed) [[unlikely]]
+    show_last(*tape, {saved.data(), ni}, {made.data(), no});
 }
 
 [[gnu::noinline]] void apply_general(const Operation& operation, const void* f,

@@ -118,6 +118,7 @@ Surveyor::Verdict Surveyor::narrow(const Suspect& suspect, Explanation& explanat
     return std::abs(explanation.analytic - explanation.numeric);
   };
   std::vector<Move> moves;
+  moves.reserve(operands.size());
   for (const std::uint32_t v : operands) moves.push_back({v, 0, all_places});
   const double whole = std::abs(suspect.predicted - suspect.slope.value);
   const double together = difference(moves);

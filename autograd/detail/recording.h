@@ -86,7 +86,7 @@ class Recording {
   int passes = 0;  // that run now
   bool training = true;
   bool check_finite = false;
-  Observer* observer = nullptr;
+  bool observed = false;
   std::uint64_t random_key = 0;
   std::uint64_t random_operations = 0;
   Recording* outer = nullptr;
@@ -172,6 +172,10 @@ class Recording {
   std::uint64_t label_changes_ = ~std::uint64_t{0};
   std::uint64_t path_frame_ = 0;
   std::uint32_t path_ = 0;
+
+ public:
+  Observer* observer =
+      nullptr;  // where `observed`; last, and asked by a flag, for the sake of push
 };
 
 // The tapes alive on this thread. `current` is the innermost where it is open and not paused.

@@ -107,8 +107,9 @@ Replays::Replays(const CheckedFunction& f, const ReplayOptions& options)
   }
   now_ = nullptr;
   tape_->observer = this;
+  tape_->observed = true;
   results_ = f.f(watched);
-  tape_->observer = nullptr;
+  tape_->observed = false;
   ++runs_;
   values_.resize(tape_->values.size());
   for (const Leaf& leaf : tape_->leaves)
@@ -282,7 +283,7 @@ Replayed Replays::replay(double step, Moving moving, std::span<const Move> moves
     Replays* replays;
     Recording* recording;
     ~Ended() {
-      recording->observer = nullptr;
+      recording->observed = false;
       replays->now_ = nullptr;
       replays->pass_ = nullptr;
     }
@@ -290,6 +291,7 @@ Replayed Replays::replay(double step, Moving moving, std::span<const Move> moves
   now_ = &now;
   pass_ = &pass;
   recording->observer = this;
+  recording->observed = true;
   const std::vector<Tensor> results = f_.f(watched);
   ++runs_;
   now.complete = now.complete && recording->nodes.size() == nodes_.size();

@@ -84,11 +84,11 @@ BOOST_AUTO_TEST_CASE(names_the_element) {
   const auto f = [](const Tensor& x) {
     return sum(exp(-wrong_square(tanh(x), Wrong::one_element)));
   };
-  const Explanation e = explain(f, {drawn({5, 7, 29})});
+  const Explanation e = explain(f, {drawn({5, 70, 29})});
   BOOST_TEST_REQUIRE(e.found, e);
   BOOST_TEST(e.operation == "wrong_square");
-  BOOST_TEST(e.index == (Indices{4, 6, 28}), boost::test_tools::per_element());
-  BOOST_TEST(e.output_index == (Indices{4, 6, 28}), boost::test_tools::per_element());
+  BOOST_TEST(e.index == (Indices{4, 69, 28}), boost::test_tools::per_element());
+  BOOST_TEST(e.output_index == (Indices{4, 69, 28}), boost::test_tools::per_element());
   BOOST_TEST(e.analytic / e.numeric == 1.001, boost::test_tools::tolerance(1e-8));
 }
 
@@ -223,6 +223,20 @@ BOOST_AUTO_TEST_CASE(a_kink_is_no_fault) {
   BOOST_TEST(!e.found, e);
   BOOST_TEST(e.at_kinks == 1, e);  // abs has the mean of its two derivatives at 0
   BOOST_TEST(e.text().find("1 at a kink") != std::string::npos, e);
+  BOOST_TEST((e.fault == Fault::none), e);
+  const Explanation tie =
+      explain([](const Tensor& x) { return max(x) * sum(x); }, {tensor({1.0, 1.0, 0.5}, f64)});
+  BOOST_TEST((tie.fault == Fault::none), tie);
+  BOOST_TEST(tie.at_kinks == 1, tie);
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_rule_is_found_beside_kinks_at_zero) {
+  const auto f = [](const Tensor& x) { return sum(abs(wrong_slope_of_relu(x))); };
+  const Explanation e = explain(f, {tensor({0.5, 0.0, 0.0, 1.5}, f64)});
+  BOOST_TEST_REQUIRE(e.found, e);
+  BOOST_TEST(e.operation == "wrong_slope_of_relu");
+  BOOST_TEST(e.analytic == 2.0, boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(e.numeric == 1.0, boost::test_tools::tolerance(1e-9));
 }
 
 BOOST_AUTO_TEST_CASE(small_and_large_values_stay_in_the_domain) {

@@ -53,6 +53,9 @@ void sum_rule(Backward& b) {
 }
 constexpr Operation sum_op{.name = "wrong_sum", .derivative = sum_rule};
 
+void relu_rule(Backward& b) { b.add(0, where(b.saved(0) > 0.0, b.upstream() * 2.0, 0.0)); }
+constexpr Operation relu_op{.name = "wrong_slope_of_relu", .derivative = relu_rule};
+
 void hidden_rule(Backward& b) { b.add(0, b.upstream() * b.saved(0)); }
 constexpr Operation hidden_op{.name = "hidden_product", .derivative = hidden_rule};
 
@@ -73,6 +76,10 @@ std::array<Tensor, 2> wrong_sin_cos(const Tensor& x, Index which) {
 
 Tensor wrong_sum(const Tensor& a, const Tensor& b, bool wrong) {
   return detail::record(sum_op, {&a, &b}, detach(a) + detach(b) * 2.0, {}, Swapped{wrong});
+}
+
+Tensor wrong_slope_of_relu(const Tensor& x) {
+  return detail::record(relu_op, {&x}, relu(detach(x)), {&x});
 }
 
 Tensor hidden_product(const Tensor& x, const Tensor& factor) {

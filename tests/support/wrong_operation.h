@@ -23,6 +23,8 @@ Tensor wrong_square(const Tensor& x, Wrong wrong);
 std::array<Tensor, 2> wrong_sin_cos(const Tensor& x, Index which);
 // a + 2·b, whose rule takes one operand for the other where `wrong`.
 Tensor wrong_sum(const Tensor& a, const Tensor& b, bool wrong);
+// max(x, 0), whose rule gives twice the slope.
+Tensor wrong_slope_of_relu(const Tensor& x);
 // x·factor, where factor is no operand.
 Tensor hidden_product(const Tensor& x, const Tensor& factor);
 
