@@ -17,13 +17,13 @@ const Pointwise exp_op{{.name = "exp",
                        [](auto x) { return exp(x); }};
 const Pointwise log_op{{.name = "log",
                         .check = [] { return unary(log, {.low = 0.3, .high = 4}); },
-                        .formula = "log x; dx = dy / x, inf at 0",
+                        .formula = "log x; dx = dy / x, ±inf at ±0",
                         .domain = "x ≥ 0, -inf at 0; NaN below",
                         .accuracy = "0.9 ulp f32, 0.9 ulp f64 over 1e7 points"},
                        [](auto x) { return log(x); }};
 const Pointwise sqrt_op{{.name = "sqrt",
                          .check = [] { return unary(sqrt, {.low = 0.3, .high = 4}); },
-                         .formula = "√x; dx = dy / 2y, inf at 0",
+                         .formula = "√x; dx = dy / 2y, ±inf at ±0",
                          .domain = "x ≥ 0; NaN below"},
                         [](auto x) { return sqrt(x); }};
 const Pointwise square_op{
@@ -31,7 +31,7 @@ const Pointwise square_op{
     [](auto x) { return x * x; }};
 const Pointwise abs_op{{.name = "abs",
                         .check = [] { return unary(abs, {.avoid = {0}}); },
-                        .formula = "|x|; dx = dy sign(x), 0 at 0"},
+                        .formula = "|x|; dx = dy sign(x), 0 at 0, NaN at NaN"},
                        [](auto x) { return abs(x); }};
 const Pointwise tanh_op{{.name = "tanh",
                          .check = [] { return unary(tanh); },
@@ -55,14 +55,14 @@ const Pointwise softplus_op{{.name = "softplus",
                             [](auto x) { return softplus(x); }};
 const Pointwise softsign_op{{.name = "softsign",
                              .check = [] { return unary(softsign, {.avoid = {0}}); },
-                             .formula = "x / (1 + |x|); dx = dy / (1 + |x|)²",
+                             .formula = "x / (1 + |x|); dx = dy / (1 + |x|)², dy at 0",
                              .domain = "NaN at ±inf",
                              .accuracy = "1.5 ulp f32, 1.5 ulp f64 over 1e7 points"},
                             [](auto x) { return x / (1.0 + abs(x)); }};
 const Pointwise relu_op{
     {.name = "relu",
      .check = [] { return unary(relu, {.avoid = {0}}); },
-     .formula = "max(x, 0); dx = dy where x > 0, else 0"},
+     .formula = "max(x, 0), +0 at -0; dx = dy where x > 0 or is NaN, else 0, also at 0"},
     [](auto x) { return where(x > 0.0, x, where(x <= 0.0, 0.0, x)); }};  // NaN stays NaN
 const Pointwise silu_op{{.name = "silu",
                          .check = [] { return unary(silu); },
@@ -82,7 +82,7 @@ const Pointwise gelu_op{
 const Pointwise selu_op{
     {.name = "selu",
      .check = [] { return unary(selu, {.avoid = {0}}); },
-     .formula = "λ elu(x), λ = 1.0507…, α = 1.6733…; dx = dy λ (x > 0 ? 1 : α eˣ)",
+     .formula = "λ elu(x), λ = 1.0507…, α = 1.6733…; dx = dy λ (x > 0 ? 1 : α eˣ), dy λ α at 0",
      .accuracy = "2.4 ulp f32, 2.1 ulp f64 over 1e7 points"},
     [](auto x) {
       constexpr double scale = 1.0507009873554804934193349852946;
@@ -96,7 +96,7 @@ constexpr auto leaky = [](double slope) {
 const Pointwise leaky_relu_op{
     {.name = "leaky_relu",
      .check = [] { return unary([](auto& x) { return leaky_relu(x, 0.1); }, {.avoid = {0}}); },
-     .formula = "x > 0 ? x : slope x; dx = dy (x > 0 ? 1 : slope)"},
+     .formula = "x > 0 ? x : slope x; dx = dy (x > 0 ? 1 : slope), dy slope at 0 and NaN"},
     leaky(0.01)};
 
 constexpr auto exponential_linear = [](double alpha) {
@@ -105,7 +105,7 @@ constexpr auto exponential_linear = [](double alpha) {
 const Pointwise elu_op{
     {.name = "elu",
      .check = [] { return unary([](auto& x) { return elu(x, 1.3); }, {.avoid = {0}}); },
-     .formula = "x > 0 ? x : α (eˣ - 1); dx = dy (x > 0 ? 1 : α eˣ)",
+     .formula = "x > 0 ? x : α (eˣ - 1); dx = dy (x > 0 ? 1 : α eˣ), dy α at 0",
      .accuracy = "1.2 ulp f32, 1.2 ulp f64 over 1e7 points (α = 1)"},
     exponential_linear(1)};
 
@@ -115,7 +115,7 @@ const Pointwise hard_sigmoid_op{
          [] {
            return unary(hard_sigmoid, {.low = -5, .high = 5, .avoid = {-3, 3}});
          },
-     .formula = "clamp((x + 3) / 6, 0, 1); dx = dy / 6 where -3 ≤ x ≤ 3, else 0",
+     .formula = "clamp((x + 3) / 6, 0, 1); dx = dy / 6 where -3 ≤ x ≤ 3 or NaN, else 0",
      .accuracy = "1.0 ulp f32, 1.0 ulp f64 over 1e7 points"},
     [](auto x) { return where(x < -3.0, 0.0, where(x > 3.0, 1.0, (x + 3.0) / 6.0)); }};
 

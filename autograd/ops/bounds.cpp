@@ -18,7 +18,7 @@ const Pointwise clamp_op{
            return unary([](auto& x) { return clamp(x, {.low = -0.7, .high = 1.1}); },
                         {.avoid = {-0.7, 1.1}});
          },
-     .formula = "min(max(x, low), high); dx = dy where low ≤ x ≤ high, else 0"},
+     .formula = "min(max(x, low), high); dx = dy where low ≤ x ≤ high or x is NaN, else 0"},
     between({})};
 
 // Two operands that are nowhere close to each other, also where both are one tensor.
@@ -33,28 +33,30 @@ Check pair(Tensor (*f)(const Tensor&, const Tensor&)) {
           .elementwise = true};
 }
 
-const Pointwise maximum_op{
-    {.name = "maximum",
-     .check = [] { return pair(maximum); },
-     .formula = "x ≥ y ? x : y; the gradient goes to the one taken, of equals to x"},
-    [](auto x, auto y) { return maximum(x, y); }};
-const Pointwise minimum_op{
-    {.name = "minimum",
-     .check = [] { return pair(minimum); },
-     .formula = "x ≤ y ? x : y; the gradient goes to the one taken, of equals to x"},
-    [](auto x, auto y) { return minimum(x, y); }};
+const Pointwise maximum_op{{.name = "maximum",
+                            .check = [] { return pair(maximum); },
+                            .formula = "x ≥ y ? x : y; the gradient goes to the one taken: of "
+                                       "equals x, ±0 among them, of a number "
+                                       "and NaN the NaN"},
+                           [](auto x, auto y) { return maximum(x, y); }};
+const Pointwise minimum_op{{.name = "minimum",
+                            .check = [] { return pair(minimum); },
+                            .formula = "x ≤ y ? x : y; the gradient goes to the one taken: of "
+                                       "equals x, ±0 among them, of a number "
+                                       "and NaN the NaN"},
+                           [](auto x, auto y) { return minimum(x, y); }};
 
 constexpr auto at_least = [](double k) { return [k](auto x) { return maximum(x, k); }; };
 constexpr auto at_most = [](double k) { return [k](auto x) { return minimum(x, k); }; };
 const Pointwise maximum_number_op{
     {.name = "maximum_number",
      .check = [] { return unary([](auto& x) { return maximum(x, 0.3); }, {.avoid = {0.3}}); },
-     .formula = "x ≥ k ? x : k; dx = dy where x ≥ k, else 0"},
+     .formula = "x ≥ k ? x : k; dx = dy where x ≥ k or x is NaN, else 0"},
     at_least(0)};
 const Pointwise minimum_number_op{
     {.name = "minimum_number",
      .check = [] { return unary([](auto& x) { return minimum(0.3, x); }, {.avoid = {0.3}}); },
-     .formula = "x ≤ k ? x : k; dx = dy where x ≤ k, else 0"},
+     .formula = "x ≤ k ? x : k; dx = dy where x ≤ k or x is NaN, else 0"},
     at_most(0)};
 
 }  // namespace

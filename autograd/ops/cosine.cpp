@@ -44,7 +44,9 @@ const Pointwise cosine_op{
                                   }});
            return check;
          },
-     .formula = "x·y / max(|x| |y|, ε); 0 with derivative 0 where x or y is 0"},
+     .formula =
+         "x·y / max(|x| |y|, ε); 0 with derivative 0 where x or y is 0; where |x| |y| = ε, ε is "
+         "divided by"},
     cosine_of(1e-8)};
 const Pointwise cosine_embedding_op{
     {.name = "cosine_embedding",
@@ -67,7 +69,7 @@ const Pointwise cosine_embedding_op{
                     }});
            return check;
          },
-     .formula = "w (t = 1 ? 1 - c : max(0, c - margin)); derivative 0 at the kink"},
+     .formula = "w (t = 1 ? 1 - c : max(0, c - margin)); derivative 0 where c = margin"},
     embedding_of(0)};
 
 // The axis of the vectors, counted from the front.

@@ -11,13 +11,13 @@ using check::unary;
 
 const Pointwise sign_op{{.name = "sign",
                          .check = [] { return unary(sign, {.avoid = {0}}); },
-                         .formula = "-1, 0 or 1; dx = 0 everywhere",
+                         .formula = "-1, 0 or 1; dx = 0 everywhere, also at 0 and NaN",
                          .domain = "a zero keeps its sign"},
                         [](auto x) { return sign(x); }};
 const Pointwise rsqrt_op{{.name = "rsqrt",
                           .check = [] { return unary(rsqrt, {.low = 0.3, .high = 4}); },
-                          .formula = "1 / √x; dx = -dy y / 2x, -inf at 0",
-                          .domain = "x ≥ 0, inf at 0; NaN below",
+                          .formula = "1 / √x; dx = -dy y / 2x, ∓inf at ±0",
+                          .domain = "x ≥ 0, ±inf at ±0; NaN below",
                           .accuracy = "1.5 ulp f32, 1.5 ulp f64 over 1e7 points"},
                          [](auto x) { return 1.0 / sqrt(x); }};
 const Pointwise expm1_op{{.name = "expm1",
@@ -62,7 +62,8 @@ const Pointwise pow_op{
            row.cases[1].call = [](std::span<const Tensor> in) { return pow(in[0], -in[1]); };
            return row;
          },
-     .formula = "z = xʸ; dx = dz y xʸ⁻¹, 0 where y = 0; dy = dz z log x, 0 where x = 0 and y ≥ 0",
+     .formula = "z = xʸ; dx = dz y xʸ⁻¹, 0 where y = 0, inf where x = 0 and 0 < y < 1; dy = dz z "
+                "log x, 0 where x = 0 and y ≥ 0",
      .domain = "x ≥ 0, or y whole; NaN elsewhere; x⁰ and 1ʸ are 1 for every x and y"},
     [](auto x, auto y) { return pow(x, y); }};
 
@@ -80,7 +81,7 @@ const Pointwise pow_number_op{
            }
            return row;
          },
-     .formula = "xᵏ; dx = dy k xᵏ⁻¹, 0 for k = 0",
+     .formula = "xᵏ; dx = dy k xᵏ⁻¹, 0 for k = 0, inf at 0 for 0 < k < 1",
      .domain = "x ≥ 0, or k whole; NaN elsewhere; x⁰ is 1 for every x",
      .accuracy = "1.3 ulp f32, 1.3 ulp f64 over 1e7 points (x³); 0.6 by the C library (x^2.5)"},
     to_number(1)};

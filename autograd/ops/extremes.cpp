@@ -77,30 +77,32 @@ Tensor best_position(std::string_view operation, const Tensor& x, const Axes* ax
 }
 
 // The gradient goes to the position that was found; positions count x in row-major order.
-const RegisteredOperation max_op{{.name = "max",
-                                  .derivative = detail::flat_derivative,
-                                  .check =
-                                      [] {
-                                        return detail::reduce_check(
-                                            [](const Tensor& x, const Axes& axes, bool keepdim) {
-                                              return max(x, axes, {.keepdim = keepdim});
-                                            },
-                                            {.spaced = true});
-                                      },
-                                  .formula = "max x; dx = dy at the first largest",
-                                  .domain = "NaN where there is one; throws for none"}};
-const RegisteredOperation min_op{{.name = "min",
-                                  .derivative = detail::flat_derivative,
-                                  .check =
-                                      [] {
-                                        return detail::reduce_check(
-                                            [](const Tensor& x, const Axes& axes, bool keepdim) {
-                                              return min(x, axes, {.keepdim = keepdim});
-                                            },
-                                            {.spaced = true});
-                                      },
-                                  .formula = "min x; dx = dy at the first smallest",
-                                  .domain = "NaN where there is one; throws for none"}};
+const RegisteredOperation max_op{
+    {.name = "max",
+     .derivative = detail::flat_derivative,
+     .check =
+         [] {
+           return detail::reduce_check(
+               [](const Tensor& x, const Axes& axes, bool keepdim) {
+                 return max(x, axes, {.keepdim = keepdim});
+               },
+               {.spaced = true});
+         },
+     .formula = "max x; dx = dy at the first largest or first NaN, ±0 being equal",
+     .domain = "NaN where there is one; throws for none"}};
+const RegisteredOperation min_op{
+    {.name = "min",
+     .derivative = detail::flat_derivative,
+     .check =
+         [] {
+           return detail::reduce_check(
+               [](const Tensor& x, const Axes& axes, bool keepdim) {
+                 return min(x, axes, {.keepdim = keepdim});
+               },
+               {.spaced = true});
+         },
+     .formula = "min x; dx = dy at the first smallest or first NaN, ±0 being equal",
+     .domain = "NaN where there is one; throws for none"}};
 
 }  // namespace
 

@@ -78,7 +78,7 @@ const Pointwise mse_op{{.name = "mse",
                        squared};
 const Pointwise mae_op{{.name = "mae",
                         .check = [] { return pair_check<LossOptions>(mae, {}); },
-                        .formula = "w |x - y|; derivative 0 at 0; 0 where w = 0"},
+                        .formula = "w |x - y|; derivative 0 where x = y; 0 where w = 0"},
                        absolute};
 const Pointwise huber_op{
     {.name = "huber",
@@ -89,7 +89,9 @@ const Pointwise huber_op{
              check.cases.push_back(std::move(c));
            return check;
          },
-     .formula = "w d²/2 where |d| ≤ δ, else w δ (|d| - δ/2); 0 where w = 0"},
+     .formula =
+         "w d²/2 where |d| ≤ δ, else w δ (|d| - δ/2), derivative ±w δ at ±δ, the second w there; 0 "
+         "where w = 0"},
     huber_of(1)};
 const Pointwise binary_cross_entropy_op{
     {.name = "binary_cross_entropy",
@@ -116,7 +118,7 @@ const Pointwise hinge_op{
                      });
            return check;
          },
-     .formula = "w max(0, margin - t x); derivative 0 at the kink; 0 where w = 0"},
+     .formula = "w max(0, margin - t x); derivative 0 where t x = margin; 0 where w = 0"},
     hinge_of(1)};
 
 void check_pair(const char* operation, const Tensor& x, const Tensor& y) {

@@ -128,6 +128,7 @@ const RegisteredOperation norm_op{
      .formula =
          "√Σ x², dx = dy x / y, 0 where y = 0; Σ |x|, dx = dy sign(x), 0 at 0; max |x|, dx = "
          "dy sign(x) at the first largest",
+     .domain = "NaN where one is, with dx = NaN there; dx = NaN at an infinite element of √Σ x²",
      .accuracy = "added in double; scaled, so that it is finite wherever it can be written"}};
 
 Tensor largest_norm(const Tensor& x, const ReducePlan& plan) {

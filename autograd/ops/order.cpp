@@ -102,15 +102,17 @@ Check order_check(const std::function<Tensor(const Tensor&, Index)>& f) {
   return check;
 }
 
-const RegisteredOperation sort_op{{.name = "sort",
-                                   .derivative = detail::flat_derivative,
-                                   .check =
-                                       [] {
-                                         return order_check([](const Tensor& x, Index axis) {
-                                           return sort(x, axis, {.descending = axis == 0}).values;
-                                         });
-                                       },
-                                   .formula = "x in order, NaN last; dx = dy back where it was"}};
+const RegisteredOperation sort_op{
+    {.name = "sort",
+     .derivative = detail::flat_derivative,
+     .check =
+         [] {
+           return order_check([](const Tensor& x, Index axis) {
+             return sort(x, axis, {.descending = axis == 0}).values;
+           });
+         },
+     .formula =
+         "x in order, NaN last, equals as they stood, ±0 among them; dx = dy back where it was"}};
 const RegisteredOperation top_k_op{
     {.name = "top_k",
      .derivative = detail::flat_derivative,
@@ -118,7 +120,7 @@ const RegisteredOperation top_k_op{
          [] {
            return order_check([](const Tensor& x, Index axis) { return top_k(x, 2, axis).values; });
          },
-     .formula = "the k largest, NaN first; dx = dy back where it was"}};
+     .formula = "the k largest, NaN first, of equals the first; dx = dy back where it was"}};
 
 How direction(const SortOptions& options) {
   return options.descending ? How::descending : How::ascending;

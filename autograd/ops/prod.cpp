@@ -91,18 +91,18 @@ void prod_derivative(Backward& b) {
   b.add(0, detail::from_rows(others, plan, shape));
 }
 
-const RegisteredOperation prod_op{{.name = "prod",
-                                   .derivative = prod_derivative,
-                                   .check =
-                                       [] {
-                                         return detail::reduce_check(
-                                             [](const Tensor& x, const Axes& axes, bool keepdim) {
-                                               return prod(x, axes, {.keepdim = keepdim});
-                                             });
-                                       },
-                                   .formula = "Π x; dx = dy times the product of all others",
-                                   .domain = "of nothing 1",
-                                   .accuracy = "multiplied in double"}};
+const RegisteredOperation prod_op{
+    {.name = "prod",
+     .derivative = prod_derivative,
+     .check =
+         [] {
+           return detail::reduce_check([](const Tensor& x, const Axes& axes, bool keepdim) {
+             return prod(x, axes, {.keepdim = keepdim});
+           });
+         },
+     .formula = "Π x; dx = dy times the product of all others, also where some are 0",
+     .domain = "of nothing 1",
+     .accuracy = "multiplied in double"}};
 
 Tensor prod_over(const Tensor& x, const Axes* axes, bool keepdim) {
   detail::require_floating("prod", "x", x);
