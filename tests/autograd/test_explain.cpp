@@ -120,6 +120,15 @@ BOOST_AUTO_TEST_CASE(names_the_result_of_several) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(finds_what_is_wrong_where_one_of_several_results_is_used) {
+  const auto f = [](const Tensor& x) { return exp(wrong_sin_cos(x, 2)[0]); };
+  const Explanation e = explain(f, {drawn({4})});
+  BOOST_TEST_REQUIRE(e.found, e);
+  BOOST_TEST(e.operation == "wrong_sin_cos");
+  BOOST_TEST(e.output == 0);
+  BOOST_TEST(e.analytic / e.numeric == 1.5, boost::test_tools::tolerance(1e-8));
+}
+
 BOOST_AUTO_TEST_CASE(finds_what_is_wrong_for_views_alone) {
   const auto f = [](bool strided) {
     return [strided](const Tensor& x) {
@@ -244,6 +253,15 @@ BOOST_AUTO_TEST_CASE(small_and_large_values_stay_in_the_domain) {
   const Explanation e = explain(f, {tensor({1e-12, 1e-5, 1.0, 1e5}, f64)});
   BOOST_TEST((e.fault == Fault::none), e);
   BOOST_TEST(e.judged == e.nodes, e);
+}
+
+// Differences over wider steps agree with each other, but not with the slope at the point.
+BOOST_AUTO_TEST_CASE(a_corner_that_is_round_on_a_small_scale_is_right) {
+  static constexpr auto f = [](auto x) { return x + 1e-12 * tanh(1e9 * x); };
+  const Explanation e =
+      explain([](const Tensor& x) { return pointwise<1>(f, x); }, {tensor({1e-10, 1.0, 2.0}, f64)});
+  BOOST_TEST(!e.found, e);
+  BOOST_TEST(e.judged == 0, e);
 }
 
 BOOST_AUTO_TEST_CASE(says_where_operations_depend_on_values) {

@@ -38,7 +38,8 @@ struct Which {
 void sin_cos_rule(Backward& b) {
   const Index wrong = b.attributes<Which>().wrong;
   const Tensor x = b.saved(0);
-  if (b.upstream(0).defined()) b.add(0, b.upstream(0) * cos(x) * (wrong == 0 ? 1.5 : 1.0));
+  const bool wrong_here = wrong == 0 || (wrong == 2 && !b.upstream(1).defined());
+  if (b.upstream(0).defined()) b.add(0, b.upstream(0) * cos(x) * (wrong_here ? 1.5 : 1.0));
   if (b.upstream(1).defined()) b.add(0, b.upstream(1) * sin(x) * (wrong == 1 ? 1.0 : -1.0));
 }
 constexpr Operation sin_cos_op{.name = "wrong_sin_cos", .derivative = sin_cos_rule};

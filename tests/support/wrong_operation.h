@@ -19,7 +19,8 @@ enum class Wrong : int {
 
 // x·x, with that mistake in its derivative.
 Tensor wrong_square(const Tensor& x, Wrong wrong);
-// sin(x) and cos(x) as two results of one operation; the derivative of one of them is wrong.
+// sin(x) and cos(x) as two results of one operation; the derivative of one of them is wrong;
+// 2: of the first, where no gradient flows into the second.
 std::array<Tensor, 2> wrong_sin_cos(const Tensor& x, Index which);
 // a + 2·b, whose rule takes one operand for the other where `wrong`.
 Tensor wrong_sum(const Tensor& a, const Tensor& b, bool wrong);
