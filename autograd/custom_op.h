@@ -56,16 +56,40 @@ namespace detail {
 template <std::size_t>
 using TensorOf = Tensor;
 
+// A pointer to a function, made of a lambda that captures nothing.
+template <class Result, class... Arguments>
+class CustomFunction {
+ public:
+  using Pointer = Result (*)(Arguments...);
+
+  constexpr CustomFunction() = default;
+  template <class F>
+  constexpr CustomFunction(F f) {
+    static_assert(std::is_empty_v<F> || std::is_pointer_v<F>,
+                  "the functions of a CustomOp capture nothing; what they need beside the tensors "
+                  "are its numbers, CustomOp<N, Numbers>");
+    static_assert(std::is_convertible_v<F, Pointer>,
+                  "of a CustomOp<N> .forward takes std::array<Tensor, N> and returns a Tensor, "
+                  ".derivative takes (saved, dy) and returns std::array<Tensor, N>, a gradient for "
+                  "each input; with numbers both take them last");
+    if constexpr (std::is_convertible_v<F, Pointer>) pointer_ = f;
+  }
+  constexpr Pointer get() const { return pointer_; }
+
+ private:
+  Pointer pointer_ = nullptr;
+};
+
 template <std::size_t N, class Numbers>
 struct CustomFunctions {
-  using Forward = Tensor (*)(const std::array<Tensor, N>& in, const Numbers& numbers);
-  using Derivative = std::array<Tensor, N> (*)(const Saved& saved, const Tensor& dy,
-                                               const Numbers& numbers);
+  using Forward = CustomFunction<Tensor, const std::array<Tensor, N>&, const Numbers&>;
+  using Derivative =
+      CustomFunction<std::array<Tensor, N>, const Saved&, const Tensor&, const Numbers&>;
 };
 template <std::size_t N>
 struct CustomFunctions<N, NoNumbers> {
-  using Forward = Tensor (*)(const std::array<Tensor, N>& in);
-  using Derivative = std::array<Tensor, N> (*)(const Saved& saved, const Tensor& dy);
+  using Forward = CustomFunction<Tensor, const std::array<Tensor, N>&>;
+  using Derivative = CustomFunction<std::array<Tensor, N>, const Saved&, const Tensor&>;
 };
 
 // The record of a custom operation, one for each name, rule and check, kept for ever: tapes and
@@ -131,8 +155,8 @@ struct CustomOp<N, Numbers, std::index_sequence<I...>> {
   using Derivative = typename detail::CustomFunctions<N, Numbers>::Derivative;
 
   const char* name = "";
-  Forward forward = nullptr;
-  Derivative derivative = nullptr;
+  Forward forward = {};
+  Derivative derivative = {};
   Saves saves = Saves::none;
   Check (*check)() = nullptr;  // how the gradient check calls it, see RegisteredCustomOp
 
@@ -147,13 +171,14 @@ struct CustomOp<N, Numbers, std::index_sequence<I...>> {
 
   // The record that tapes hold; it lives for ever.
   const Operation& operation() const {
-    detail::check_custom(name, forward != nullptr, derivative != nullptr);
-    return detail::custom_operation(name, &rule, reinterpret_cast<void (*)()>(derivative), check);
+    detail::check_custom(name, forward.get() != nullptr, derivative.get() != nullptr);
+    return detail::custom_operation(name, &rule, reinterpret_cast<void (*)()>(derivative.get()),
+                                    check);
   }
 
  private:
   struct Attributes {
-    Derivative derivative;
+    typename Derivative::Pointer derivative;
     Saves saves;
     Numbers numbers;
   };
@@ -166,11 +191,11 @@ struct CustomOp<N, Numbers, std::index_sequence<I...>> {
       const detail::RecordingOff off;
       const detail::UserCode user;
       if constexpr (std::is_same_v<Numbers, NoNumbers>)
-        made = forward(in);
+        made = forward.get()(in);
       else
-        made = forward(in, numbers);
+        made = forward.get()(in, numbers);
     }
-    const Attributes attributes{derivative, saves, numbers};
+    const Attributes attributes{derivative.get(), saves, numbers};
     return detail::record_custom(record, in, std::move(made), saves, &attributes,
                                  sizeof(attributes));
   }
