@@ -12,7 +12,7 @@
 // Hooks: functions of the user's that see a gradient once it is complete, and may replace it.
 //
 //   tape.on_gradient(h, [&](const Tensor& g) { norms.push_back(norm(g).item()); });      // looks
-//   tape.on_gradient(h, [](const Tensor& g) { return clamp(g, -1, 1); });                // replaces
+//   tape.on_gradient(h, [](const Tensor& g) { return g * 0.5; });                       // replaces
 //   HookHandle frozen_rows = model.W.on_gradient([=](const Tensor& g) { return g * mask; });
 //
 // They run on the thread of the tape, several on one gradient in the order of registration, each
