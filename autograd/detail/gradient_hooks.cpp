@@ -130,7 +130,6 @@ void GradientPass::run_leaf_hooks(std::span<const std::uint32_t> wanted,
     Tensor g = result.dense;
     if (!g.defined() && result.rows.empty()) continue;
     if (!g.defined()) g = dense_of_rows(value, result.rows);
-    if (!options_.differentiable) g = dense_copy(g);
     Tensor after = g;
     for (const auto& list : hooks)
       if (list != nullptr) after = through_hooks(value, *list, after);

@@ -195,6 +195,26 @@ BOOST_AUTO_TEST_CASE(rule_that_throws_leaves_the_tape_as_it_was) {
   W.reset();
 }
 
+BOOST_AUTO_TEST_CASE(answer_of_another_tape) {
+  static thread_local Tensor stale;
+  {
+    Tape ended;
+    stale = ended.watch(points()) * 1.0;
+  }
+  constexpr CustomOp<1> op{
+      .name = "op",
+      .forward = [](const auto& in) { return in[0] * 1.0; },
+      .derivative = [](const auto&, const Tensor&) { return std::array{stale}; }};
+  Tape tape;
+  const Tensor x = tape.watch(points());
+  const Tensor y = sum(op(x));
+  BOOST_TEST(all_equal(tape.gradient(y, x), points()).ok());
+  BOOST_TEST(error_of([&] {
+               static_cast<void>(tape.gradient(y, x, {.differentiable = true}));
+             }).starts_with("[op] f64 [5] belongs to a tape that has ended"));
+  stale = Tensor();
+}
+
 BOOST_AUTO_TEST_CASE(rule_may_not_run_its_own_tape) {
   static thread_local Tape* running = nullptr;
   constexpr CustomOp<1> op{.name = "op",

@@ -54,7 +54,14 @@ BOOST_AUTO_TEST_CASE(what_a_hook_throws) {
 BOOST_AUTO_TEST_CASE(tapes_inside_a_hook_are_their_own_matter) {
   Tape tape;
   const Tensor x = tape.watch(points());
-  const Tensor h = tanh(x * x);
+  // Its rule would record, were there a tape.
+  constexpr CustomOp<1> my_square{
+      .name = "my_square",
+      .forward = [](const auto& in) { return in[0] * in[0]; },
+      .derivative = [](const auto& saved,
+                       const Tensor& dy) { return std::array{2.0 * dy * saved.inputs[0]}; },
+      .saves = Saves::inputs};
+  const Tensor h = tanh(my_square(x));
   tape.on_gradient(h, [](const Tensor& g) {
     Tape inner;
     const Tensor v = inner.watch(g);
@@ -130,6 +137,22 @@ BOOST_AUTO_TEST_CASE(replacements_that_do_not_fit) {
              "needed finite values where the gradient is finite; hint: where(g == 0.0, g, …)");
   // What was not finite before may stay so.
   BOOST_TEST(text(not_finite, of_y, nan) == "nothing was thrown");
+}
+
+BOOST_AUTO_TEST_CASE(replacement_of_another_tape) {
+  Tensor stale;
+  {
+    Tape ended;
+    stale = ended.watch(points()) * 1.0;
+  }
+  Tape tape;
+  const Tensor x = tape.watch(points());
+  tape.on_gradient(x, [&](const Tensor&) { return stale; });
+  // As a value where nothing is recorded, not at all where it is.
+  BOOST_TEST(all_equal(tape.gradient(sum(x), x), points()).ok());
+  BOOST_TEST(error_of([&] {
+               static_cast<void>(tape.gradient(sum(x), x, {.differentiable = true}));
+             }).starts_with("[on_gradient] f64 [4] belongs to a tape that has ended"));
 }
 
 BOOST_AUTO_TEST_CASE(values_that_cannot_be_hooked) {

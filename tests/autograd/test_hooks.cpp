@@ -311,6 +311,42 @@ BOOST_AUTO_TEST_CASE(what_a_hook_returns_stays_the_users) {
   BOOST_TEST(all_equal(g, points()).ok());
 }
 
+// A gradient that only hooks ask for goes once it was passed on.
+BOOST_AUTO_TEST_CASE(nothing_is_held_for_hooks_alone) {
+  Tape tape;
+  const Tensor x = tape.watch(points());
+  const Tensor low = tanh(x), middle = low * low, high = middle * x;
+  Tensor kept;
+  tape.on_gradient(high, [&](const Tensor& g) {
+    kept = g * 1.0;
+    return kept;
+  });
+  tape.on_gradient(middle, [&](const Tensor& g) { kept = g; });
+  std::uint32_t holders = 0;
+  tape.on_gradient(low, [&](const Tensor&) { holders = kept.header()->references.load(); });
+  static_cast<void>(tape.gradient(sum(square(high)), x));
+  BOOST_TEST(holders == 1);
+}
+
+BOOST_AUTO_TEST_CASE(gradient_can_be_read_as_a_span) {
+  Tape tape;
+  const Tensor x = tape.watch(reshape(points(), {2, 2}));
+  const Tensor h = x * x;
+  std::vector<double> seen;
+  const auto read = [&](const Tensor& g) {
+    const auto all = g.span<double>();
+    seen.assign(all.begin(), all.end());
+  };
+  tape.on_gradient(h, read);
+  const Tensor with_gaps = transpose(tensor({{1.0, 2.0}, {3.0, 4.0}}, f64), 0, 1);
+  static_cast<void>(tape.gradient(h, x, {.upstream = with_gaps}));
+  BOOST_TEST((seen == std::vector<double>{1, 3, 2, 4}));
+  seen.clear();
+  tape.on_gradient(x, read);
+  static_cast<void>(tape.gradient(x, x, {.upstream = with_gaps}));
+  BOOST_TEST((seen == std::vector<double>{1, 3, 2, 4}));
+}
+
 BOOST_AUTO_TEST_CASE(hook_without_a_tape_at_hand) {
   int calls = 0;
   on_gradient(points(), [&](const Tensor&) { ++calls; });

@@ -6,7 +6,6 @@
 
 #include <boost/test/unit_test.hpp>
 
-
 namespace unroll::test {
 namespace {
 
@@ -215,6 +214,18 @@ BOOST_AUTO_TEST_CASE(replacements_that_do_not_fit) {
              start + "f64 [2, 4]" + rest);
   BOOST_TEST(text([](const nn::Module&, std::span<Tensor> y) { y[0] = Tensor(); }) ==
              start + "undefined" + rest);
+}
+
+BOOST_AUTO_TEST_CASE(tapes_inside_a_hook_are_their_own_matter) {
+  Net net;
+  HookHandle hook =
+      net.below.on_forward([](const nn::Module&, const Tensor&) { const Tape inner; });
+  Tape tape;
+  {
+    const detail::WithoutTape off;
+    static_cast<void>(net(input({2, 3})));
+  }
+  BOOST_TEST(tape.nodes() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(clipping_at_a_tensor) {
