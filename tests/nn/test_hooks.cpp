@@ -272,6 +272,31 @@ BOOST_AUTO_TEST_CASE(logging_norms_per_time_step) {
   }
 }
 
+// Steps that are computed once more call the hooks of the cell once more, and log no other norms.
+BOOST_AUTO_TEST_CASE(logging_under_recomputation) {
+  Index calls = 0;
+  const auto norms_of = [&](Index every) {
+    seed(4);
+    nn::LSTM lstm({.input = 3, .hidden = 4, .recompute_every = every});
+    std::map<Index, double> norms;
+    HookHandle hook = lstm.cell(0).on_forward([&](const nn::Module&, std::span<Tensor> state) {
+      ++calls;
+      on_gradient(state[0], [&norms, t = current_place().step](const Tensor& g) {
+        BOOST_TEST(!norms.contains(t));
+        norms[t] = norm(g).item();
+      });
+    });
+    Tape tape;
+    static_cast<void>(tape.backward(sum(square(lstm(input({6, 2, 3})).outputs))));
+    return norms;
+  };
+  const auto plain = norms_of(0);
+  BOOST_TEST(calls == 6);
+  const auto again = norms_of(2);
+  BOOST_TEST(calls > 12);
+  BOOST_TEST((plain == again));
+}
+
 BOOST_AUTO_TEST_CASE(freezing_some_rows_of_a_weight) {
   Net net;
   optim::Adam adam(net.parameters(), {.lr = 0.1});
