@@ -62,7 +62,7 @@ Tensor own_handle(Tensor made) {
   const detail::Header& h = *made.header();
   const bool its_own = h.references.load(std::memory_order_acquire) == 1 && h.tape == 0 &&
                        !h.is(detail::Header::leaf);
-  return its_own ? made : detach(made);
+  return its_own ? std::move(made) : detach(made);
 }
 
 }  // namespace
