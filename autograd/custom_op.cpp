@@ -18,6 +18,7 @@ using CheckFunction = Check (*)();
 
 struct Record {
   std::string name;
+  std::string formula;
   AnyFunction derivative = nullptr;
   Operation operation;
 
@@ -86,7 +87,7 @@ Tensor Saved::output() const {
 namespace detail {
 
 const Operation& custom_operation(const char* name, Rule rule, AnyFunction derivative,
-                                  CheckFunction check) {
+                                  CheckFunction check, const char* formula) {
   const Record*& slot = recent[(reinterpret_cast<std::uintptr_t>(derivative) >> 4) % few];
   if (slot != nullptr && slot->is(name, rule, derivative, check)) return slot->operation;
   Records& r = records();
@@ -99,6 +100,8 @@ const Operation& custom_operation(const char* name, Rule rule, AnyFunction deriv
     record->operation.name = record->name.c_str();
     record->operation.derivative = rule;
     record->operation.check = check;
+    record->formula = formula;
+    record->operation.formula = record->formula.c_str();
   }
   slot = record.get();
   return record->operation;

@@ -95,7 +95,7 @@ struct CustomFunctions<N, NoNumbers> {
 // The record of a custom operation, one for each name, rule and check, kept for ever: tapes and
 // graphs may outlive the CustomOp.
 const Operation& custom_operation(const char* name, void (*rule)(Backward& b), void (*derivative)(),
-                                  Check (*check)());
+                                  Check (*check)(), const char* formula);
 void register_custom(const Operation& operation, const char* source);
 
 // Throws unless a call has a name, a forward and a derivative.
@@ -159,6 +159,7 @@ struct CustomOp<N, Numbers, std::index_sequence<I...>> {
   Derivative derivative = {};
   Saves saves = Saves::none;
   Check (*check)() = nullptr;  // how the gradient check calls it, see RegisteredCustomOp
+  const char* formula = "";    // of value and derivative, for tables of operations
 
   Tensor operator()(
       const detail::TensorOf<I>&... x) const requires std::default_initializable<Numbers> {
@@ -173,7 +174,7 @@ struct CustomOp<N, Numbers, std::index_sequence<I...>> {
   const Operation& operation() const {
     detail::check_custom(name, forward.get() != nullptr, derivative.get() != nullptr);
     return detail::custom_operation(name, &rule, reinterpret_cast<void (*)()>(derivative.get()),
-                                    check);
+                                    check, formula);
   }
 
  private:

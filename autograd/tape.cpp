@@ -175,7 +175,7 @@ Tensor Tape::watch(const Tensor& x) {
 void Tape::check_loss(const char* operation, const Tensor& loss, const Tensor& upstream) const {
   check_thread();
   detail::require_defined(operation, "loss", loss);
-  if (recording_->passes > 0)
+  if (recording_->passes > 0 && !recording_->recomputed.replaying())
     fail_nowhere(operation, {.given = "a call by a hook or a derivative that this tape runs",
                              .needed = "one pass over a tape at a time",
                              .hint = "keep the tensor, and call it after the pass"});

@@ -29,7 +29,8 @@ inline constexpr CustomOp<1> log_cosh{
               .cases = {{.name = "vector",
                          .inputs = {{.shape = {5}, .low = -3, .high = 3, .avoid = {0}}},
                          .call = [](std::span<const Tensor> in) { return log_cosh(in[0]); }}}};
-        }};
+        },
+    .formula = "log cosh x; tanh x"};
 const RegisteredCustomOp registered{log_cosh};
 
 struct Scale {
