@@ -123,7 +123,7 @@ class Recording {
   void release_history();
   void release_saved(Node& node);
   void drop_leaves(std::size_t count);  // all but the first so many
-  void release_payloads();  // and the structure's shapes
+  void release_payloads();              // and the structure's shapes
   void clear_for_reuse();
 
   // After release_saved a slot remembers the block, as an odd number.
