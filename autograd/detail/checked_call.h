@@ -27,7 +27,7 @@ concept HasParameters = requires(const M& m) {
 namespace detail {
 
 template <class Y>
-std::vector<Tensor> tensors_of(const Y& y) {
+std::vector<Tensor> results_of(const Y& y) {
   static_assert(!std::is_arithmetic_v<Y>, "f returns a Tensor, or a state of Tensors");
   std::vector<Tensor> all;
   for_each_tensor(y, [&](const Tensor& x) {
@@ -57,15 +57,11 @@ std::vector<Tensor> call_with_tensors(const F& f, std::span<const Tensor> x) {
   if constexpr (n > 8) {
     fail_arity(std::ssize(x));
   } else {
-    if constexpr (n == 1 && PlainFunction<F>) {
-      if constexpr (std::is_invocable_v<const F&, std::span<const Tensor>>)
-        return tensors_of(f(x));
-      else if constexpr (std::is_invocable_v<const F&, const std::vector<Tensor>&>)
-        return tensors_of(f(std::vector<Tensor>(x.begin(), x.end())));
-    }
+    if constexpr (n == 1 && PlainFunction<F>)
+      if constexpr (std::is_invocable_v<const F&, std::span<const Tensor>>) return results_of(f(x));
     if constexpr (takes_tensors<F>(std::make_index_sequence<n>()))
       if (x.size() == n) return [&]<std::size_t... i>(std::index_sequence<i...>) {
-          return tensors_of(f(x[i]...));
+          return results_of(f(x[i]...));
         }
     (std::make_index_sequence<n>());
     return call_with_tensors<F, n + 1>(f, x);
@@ -111,7 +107,7 @@ CheckedFunction checked_function_of_state(const F& f, const S& state) {
   checked.f = [&f, state](std::span<const Tensor> x) {
     std::size_t next = 0;
     const S here = map_tensors(state, [&](const Tensor&) { return x[next++]; });
-    return tensors_of(f(here));
+    return results_of(f(here));
   };
   return checked;
 }
@@ -120,7 +116,7 @@ template <class M, class Loss>
 CheckedFunction checked_model(const M& model, const Loss& loss) {
   CheckedFunction checked;
   append_parameters(model.parameters(), checked);
-  checked.f = [&loss](std::span<const Tensor>) { return tensors_of(loss()); };
+  checked.f = [&loss](std::span<const Tensor>) { return results_of(loss()); };
   return checked;
 }
 

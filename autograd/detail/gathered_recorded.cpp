@@ -29,7 +29,11 @@ Tensor under_one_another(std::span<const Tensor> parts) {
 }  // namespace
 
 Tensor GradientPass::transposed(const Tensor& W) {
-  Transposed& known = transposed_[W.header()];
+  // What was computed once more is another header of the same value.
+  const Header& h = *W.header();
+  const bool recorded = h.tape == tape_.serial;
+  Transposed& known = transposed_[recorded ? std::uint64_t{h.value} << 1 | 1U
+                                           : std::uint64_t{reinterpret_cast<std::uintptr_t>(&h)}];
   if (!known.of.defined()) known = {W, transpose(W, 0, 1)};
   return known.turned;
 }

@@ -191,7 +191,7 @@ class GradientPass {
   std::unordered_map<Header*, Index> pins_;  // how many products read a buffer
   std::unordered_map<std::uint32_t, std::vector<SparseRows>> rows_;
   std::unordered_map<std::uint32_t, Recorded> recorded_;
-  std::unordered_map<const Header*, Transposed> transposed_;
+  std::unordered_map<std::uint64_t, Transposed> transposed_;  // by value, or address of a constant
 };
 
 }  // namespace unroll::detail

@@ -25,6 +25,7 @@ class RecomputedParts::Running {
         current_(std::exchange(tapes.current, &tape)),
         top_(std::exchange(tapes.top, &tape)),
         paused_(std::exchange(tape.paused, 0)),
+        passes_(std::exchange(tape.passes, 0)),
         random_operations_(std::exchange(tape.random_operations, part.random_operations)),
         rng_(std::exchange(default_rng(), part.rng)),
         replay_(std::exchange(tape.recomputed.replay_, &replay)),
@@ -33,6 +34,7 @@ class RecomputedParts::Running {
     tapes.current = current_;
     tapes.top = top_;
     tape_.paused = paused_;
+    tape_.passes = passes_;
     tape_.random_operations = random_operations_;
     default_rng() = rng_;
     tape_.recomputed.replay_ = replay_;
@@ -46,6 +48,7 @@ class RecomputedParts::Running {
   Recording* current_;
   Recording* top_;
   int paused_;
+  int passes_;
   std::uint64_t random_operations_;
   Rng rng_;
   Replay* replay_;

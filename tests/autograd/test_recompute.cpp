@@ -297,6 +297,43 @@ BOOST_AUTO_TEST_CASE(nothing_of_inner_weights_is_kept) {
   BOOST_TEST(pool_bytes() - before < 400'000);
 }
 
+BOOST_AUTO_TEST_CASE(hooks_inside_are_entered_once) {
+  const Tensor start = uniform({3, 3}, -1, 1);
+  Values found[2];
+  for (const bool recomputed : {false, true}) {
+    int calls = 0;
+    Tape tape;
+    const Tensor x = tape.watch(start);
+    const auto f = [&](const Tensor& a) {
+      const Tensor b = tanh(a);
+      tape.on_gradient(b, [&calls](const Tensor& g) {
+        ++calls;
+        return g * 2.0;
+      });
+      return exp(b);
+    };
+    const Tensor y = recomputed ? recompute(f, x) : f(x);
+    tape.on_gradient(y, [](const Tensor& g) { return g * 3.0; });
+    found[recomputed].push_back(tape.gradient(sum(y), x));
+    found[recomputed].push_back(tape.gradient(sum(y), x));
+    BOOST_TEST(calls == 2);
+  }
+  check_same(found[1], found[0]);
+}
+
+BOOST_AUTO_TEST_CASE(check_finite_says_the_same) {
+  std::string text[2];
+  for (const bool recomputed : {false, true}) {
+    Tape tape({.check_finite = true});
+    const Tensor x = tape.watch(tensor({1.0, 0.0}));
+    const auto f = [](const Tensor& a) { return sqrt(a * 1.0); };
+    const Tensor y = recomputed ? recompute(f, x) : f(x);
+    text[recomputed] = error_text([&] { static_cast<void>(tape.gradient(sum(y), x)); });
+  }
+  BOOST_TEST(text[1] == text[0]);
+  BOOST_TEST(text[0] != "");
+}
+
 BOOST_AUTO_TEST_CASE(an_exception_of_the_first_run_goes_through) {
   Tape tape;
   const Tensor x = tape.watch(uniform({3}, -1, 1));
