@@ -1,0 +1,84 @@
+// The gradient check is checked: derivative rules that are known to be wrong, and rules that are
+// known to be right.
+#include <boost/test/unit_test.hpp>
+
+#include "support/full_size.h"
+#include "support/right_rules.h"
+#include "support/rule_verdict.h"
+#include "support/wrong_rules.h"
+
+namespace {
+using namespace unroll;
+using namespace unroll::test;
+
+GradcheckReport check(const RuleCase& c, std::uint64_t seed_of_values) {
+  Rng rng(seed_of_values);
+  const std::vector<Tensor> point = c.point(rng);
+  if (c.anew) c.anew();
+  return gradcheck(
+      c.call, point,
+      {.order = c.second_order() ? 2 : 1, .training = c.training, .seed = seed_of_values});
+}
+
+std::string place_of(const RuleCase& c) {
+  return c.input < 0 ? "" : "input " + std::to_string(c.input);
+}
+
+void prove(const RuleCases& cases, std::uint64_t seeds) {
+  for (const RuleCase& c : cases)
+    for (std::uint64_t s = 1; s <= seeds; ++s)
+      BOOST_TEST_CONTEXT(c.title() << ", seed " << s) BOOST_TEST(disproof(c, s) == "");
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(gradcheck_mutations)
+
+// By differences of another make, or by comparing two calls: no mistake counts that is none.
+BOOST_AUTO_TEST_CASE(wrong_rules_are_wrong) { prove(all_wrong_rules(), full_or(5, 1)); }
+BOOST_AUTO_TEST_CASE(right_rules_are_right) { prove(all_right_rules(), full_or(3, 1)); }
+
+BOOST_AUTO_TEST_CASE(every_wrong_rule_is_caught) {
+  MutationTable table;
+  for (const RuleCase& c : all_wrong_rules()) {
+    const Verdict v = verdict_of(c, place_of(c), check(c, 1));
+    BOOST_TEST(v.caught, c.title() << " went unnoticed");
+    if (!v.classified)
+      BOOST_TEST_MESSAGE(c.title() << ": expected " << name_of(c.cause()) << " in " << place_of(c)
+                                   << "; found\n"
+                                   << v.text);
+    table.add(c, v);
+  }
+  BOOST_TEST(table.mistakes() >= 140);
+  BOOST_TEST(table.caught() == table.mistakes());
+  BOOST_TEST(10 * table.classified() >= 9 * table.mistakes());
+  const std::string documented =
+      documented_table("docs/mutations.md", "## Operations, judged by gradcheck");
+  BOOST_TEST(documented == table.text(), "docs/mutations.md should say\n" << table.text());
+}
+
+// The same mistakes at other points.
+BOOST_AUTO_TEST_CASE(wrong_rules_are_caught_wherever_they_are) {
+  const std::uint64_t seeds = full_or(50, 3);
+  for (const RuleCase& c : all_wrong_rules())
+    for (std::uint64_t s = 2; s < 2 + seeds; ++s)
+      BOOST_TEST(!check(c, s).ok(), c.title() << ", seed " << s << ", went unnoticed");
+}
+
+// 200 seeds; each case is drawn with a few of them, or with all where there is time.
+BOOST_AUTO_TEST_CASE(right_rules_raise_no_alarm) {
+  const RuleCases cases = all_right_rules();
+  BOOST_TEST(cases.size() >= all_wrong_rules().size());
+  const std::uint64_t every = full_or(1, 50);
+  std::uint64_t number = 0;
+  for (const RuleCase& c : cases) {
+    ++number;
+    for (std::uint64_t s = 1; s <= 200; ++s) {
+      if ((s + number) % every != 0) continue;
+      const GradcheckReport report = check(c, s);
+      BOOST_TEST(report.ok(), c.title() << ", seed " << s << "\n" << report);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
