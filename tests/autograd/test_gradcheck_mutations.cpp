@@ -59,26 +59,20 @@ BOOST_AUTO_TEST_CASE(every_wrong_rule_is_caught) {
 
 // The same mistakes at other points.
 BOOST_AUTO_TEST_CASE(wrong_rules_are_caught_wherever_they_are) {
-  const std::uint64_t seeds = full_or(50, 3);
+  const std::uint64_t seeds = full_or(200, 20);
   for (const RuleCase& c : all_wrong_rules())
     for (std::uint64_t s = 2; s < 2 + seeds; ++s)
       BOOST_TEST(!check(c, s).ok(), c.title() << ", seed " << s << ", went unnoticed");
 }
 
-// 200 seeds; each case is drawn with a few of them, or with all where there is time.
 BOOST_AUTO_TEST_CASE(right_rules_raise_no_alarm) {
   const RuleCases cases = all_right_rules();
   BOOST_TEST(cases.size() >= all_wrong_rules().size());
-  const std::uint64_t every = full_or(1, 50);
-  std::uint64_t number = 0;
-  for (const RuleCase& c : cases) {
-    ++number;
+  for (const RuleCase& c : cases)
     for (std::uint64_t s = 1; s <= 200; ++s) {
-      if ((s + number) % every != 0) continue;
       const GradcheckReport report = check(c, s);
       BOOST_TEST(report.ok(), c.title() << ", seed " << s << "\n" << report);
     }
-  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -116,8 +116,8 @@ void add_layers(ModelCases& all, std::uint64_t seed) {
                                          ones({4, 3}, f64), seed));
   all.push_back(of_module<nn::RMSNorm>("rms norm", {.size = 3}, x, seed));
   all.push_back(of_module<nn::Embedding>("embedding", {.count = 4, .size = 2}, ids, seed));
-  all.push_back(
-      of_module<nn::Embedding>("embedding, one row", {.count = 1, .size = 2}, ids * 0, seed));
+  all.push_back(of_module<nn::Embedding>("embedding, one row", {.count = 1, .size = 2},
+                                         zeros({2, 2}, i64), seed));
   const Tensor sequence = random_values({4, 2, 2}, seed + 3);
   all.push_back(
       of_module<nn::Conv1d>("convolution", {.input = 2, .output = 2, .kernel = 2}, sequence, seed));

@@ -187,6 +187,17 @@ RuleCases right_at_extremes() {
        {"product of zeros", {{{2, 3}, 0, 0}, {{3, 2}, 0, 0}}, [](In in) {
           return matmul(in[0], in[1]);
         }}});
+  put(all, "kink very near",
+      {{"relu of 1e-9", {{{2}, 1e-9, 2e-9}}, [](In in) { return relu(in[0]); }},
+       {"relu of -1e-7", {{{2}, -2e-7, -1e-7}}, [](In in) { return relu(in[0]); }},
+       {"abs of -1e-8 beside others",
+        {{{2}, -2e-8, -1e-8}, any},
+        [](In in) {
+          return concat({abs(in[0]), reshape(in[1] * in[1], {6})}, 0);
+        }},
+       {"mae very near its target", {{{2}, 1, 1}}, [](In in) {
+          return mae(in[0], full(in[0].shape(), 1 + 1e-6, f64).to(in[0].dtype()));
+        }}});
   put(all, "nothing there",
       {{"exp of nothing", {{{0, 3}}}, [](In in) { return exp(in[0]); }},
        {"sum of nothing", {{{0, 3}}}, [](In in) { return sum(in[0]); }},
@@ -218,6 +229,8 @@ RuleCases right_at_extremes() {
           const Tensor b = select(in[0], 0, 1);
           return select(a, 0, 0) * select(b, 0, 1) - select(a, 0, 1) * select(b, 0, 0);
         }}});
+  for (RuleCase& c : all)
+    if (c.name == "mae very near its target") c.unit = 1e-6;
   const auto dropped = [&all](const char* name, double rate) {
     RuleCase c = right_case("dropout", name, {{{3, 4}}},
                             [rate](In in) { return dropout(tanh(in[0]), rate) * in[0]; });

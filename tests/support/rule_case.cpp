@@ -56,6 +56,8 @@ const Rng& fixed_key() {
 struct Asked {
   bool recorded = false;
   bool single = false;
+  std::ptrdiff_t alone = -1;  // only this input is watched
+  bool twice = false;         // the second of two passes over one recording
 };
 
 Tensors gradients(const RuleCase& c, const Tensors& point, const Tensor& w,
@@ -63,9 +65,18 @@ Tensors gradients(const RuleCase& c, const Tensors& point, const Tensor& w,
   Tape tape({.training = c.training, .rng = &fixed_key()});
   const DType dtype = asked.single ? f32 : f64;
   Tensors leaves;
-  for (const Tensor& x : point) leaves.push_back(tape.watch(x.to(dtype)));
+  for (const Tensor& x : point) {
+    const bool constant = asked.alone >= 0 && asked.alone != std::ssize(leaves);
+    leaves.push_back(constant ? x.to(dtype) : tape.watch(x.to(dtype)));
+  }
+  if (asked.alone >= 0)
+    return {tape.gradient(c.call(leaves), leaves[static_cast<std::size_t>(asked.alone)],
+                          {.upstream = w.to(dtype)})};
+  const Tensor y = c.call(leaves);
+  if (asked.twice)
+    static_cast<void>(tape.gradient(y, leaves, {.upstream = w, .unreached = Unreached::zero}));
   return tape.gradient(
-      c.call(leaves), leaves,
+      y, leaves,
       {.upstream = w.to(dtype), .differentiable = asked.recorded, .unreached = Unreached::zero});
 }
 
@@ -100,7 +111,8 @@ class Differences {
  public:
   Differences(const RuleCase& c, const Tensors& point) {
     for (std::size_t k = 0; k < point.size(); ++k) {
-      units_.push_back(std::max(std::abs(c.inputs[k].low), std::abs(c.inputs[k].high)));
+      const double size = std::max(std::abs(c.inputs[k].low), std::abs(c.inputs[k].high));
+      units_.push_back(c.unit > 0 ? c.unit : size > 0 ? size : 1);
       scaled_.push_back(contiguous(point[k]) / units_.back());
     }
   }
@@ -144,15 +156,25 @@ std::string wrong_entry(const RuleCase& c, const Tensor& analytic, const Tensor&
   return {};
 }
 
+// Whether every entry that is wrong has no gradient at all.
+bool only_missing(const Tensor& analytic, const Tensor& numeric) {
+  const auto a = values(analytic);
+  const auto b = values(numeric);
+  const double size = std::max(largest(analytic), largest(numeric));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (std::abs(a[i] - b[i]) > 1e-6 * size && a[i] != 0) return false;
+  return true;
+}
+
 // What distinguishes causes that claim more than being wrong.
 std::string wrong_cause(GradcheckCause cause, const Tensor& analytic, const Tensor& numeric) {
   const bool none_found = largest(numeric) < 1e-9 * largest(analytic);
-  const bool none_given = largest(analytic) == 0;
-  const bool double_or_triple =
+  const bool multiple =
       distance(analytic, 2.0 * numeric) < 1e-7 || distance(analytic, 3.0 * numeric) < 1e-7;
   if (none_found != (cause == GradcheckCause::unrelated)) return "not a matter of being unrelated";
-  if (none_given != (cause == GradcheckCause::missing)) return "not a matter of being missing";
-  if (double_or_triple != (cause == GradcheckCause::counted_twice)) return "not a multiple";
+  if (only_missing(analytic, numeric) != (cause == GradcheckCause::missing))
+    return "not a matter of being missing";
+  if (multiple != (cause == GradcheckCause::counted_twice)) return "not a multiple";
   return {};
 }
 
@@ -229,7 +251,7 @@ std::string disproof(const RuleCase& c, std::uint64_t seed_of_values) {
   }
   const Tensors analytic = gradients(c, point, w);
   if (c.shows == Shows::repeated_gradient) {
-    const Tensors again = gradients(c, point, w);
+    const Tensors again = gradients(c, point, w, {.twice = true});
     double off = 0;
     for (std::size_t k = 0; k < again.size(); ++k)
       off = std::max(off, distance(analytic[k], again[k]));
@@ -242,6 +264,12 @@ std::string disproof(const RuleCase& c, std::uint64_t seed_of_values) {
   if (auto text = disproof_of_gradient(c, analytic, point, w, value); !text.empty()) return text;
   if (c.shows == Shows::gradient) return {};
 
+  if (c.shows == Shows::alone) {
+    const auto input = static_cast<std::size_t>(c.input);
+    const Tensor alone = gradients(c, point, w, {.alone = static_cast<std::ptrdiff_t>(c.input)})[0];
+    const double off = distance(alone, analytic[input]);
+    return off > 1e-6 ? "" : text_of("right alone", off);
+  }
   double recorded = 0, single = 0, second = 0, trusted = 1e-6;
   const Tensors rounded = map_tensors(point, [](const Tensor& x) { return x.to(f32).to(f64); });
   const Tensors of_recorded = gradients(c, point, w, {.recorded = true});

@@ -19,6 +19,7 @@ enum class Shows {
   recorded_gradient,  // right as it is, differs where it is itself recorded
   second_order,       // the gradient is right, its gradient is not
   single_precision,   // right in f64
+  alone,              // right unless the other inputs are constants
   repeated_value,     // two evaluations at one point differ
   repeated_gradient,  // two gradients at one point differ
   kink,               // differences from the two sides disagree
@@ -43,6 +44,7 @@ struct RuleCase {
   Index input = 0;                          // where it is wrong; -1: in several
   std::vector<Index> index = {};            // a single entry; empty: in many
   bool training = false;
+  double unit = 0;                  // of the independent check's steps; 0: as large as inputs are
   std::function<void()> anew = {};  // forgets what former calls left
 
   // Everything that was drawn, in f64.

@@ -13,7 +13,8 @@ RuleCases wrong_for_some_values();   // negative, past a threshold, very large o
 RuleCases wrong_reductions();        // over what was broadcast
 RuleCases wrong_for_some_layouts();  // strides, extents of 1
 RuleCases wrong_in_use();            // several calls, one operand twice, values saved earlier
-RuleCases wrong_in_one_path();       // in place or recorded, f32
+RuleCases wrong_for_some_upstreams();
+RuleCases wrong_in_one_path();  // in place or recorded, f32
 RuleCases wrong_in_second_order();
 RuleCases wrong_in_time();   // steps, gates, masks, padding
 RuleCases wrong_by_state();  // memory, randomness, values from elsewhere

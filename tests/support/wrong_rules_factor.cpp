@@ -37,6 +37,32 @@ RuleCase one_entry(const BaseRule& b, std::vector<Index> index, double by,
   return c;
 }
 
+// x·W for a constant vector, with respect to W [n, n].
+BaseRule product_of(Index n) {
+  Rng rng(6);
+  const Tensor x = uniform({1, n}, 0.5, 2, rng, f64);
+  return {.name = "x·W",
+          .inputs = {{{n, n}, -1, 1}},
+          .value = [x](std::span<const Tensor> in) { return matmul(x.to(in[0].dtype()), in[0]); },
+          .rule = [x](const Given& d) -> std::vector<Tensor> {
+            return {matmul(transpose(x.to(d.dy().dtype()), 0, 1), d.dy())};
+          }};
+}
+
+// tanh, of which one element's gradient also gets a bit of another's.
+RuleCase leak(const Shape& shape, Index to, Index from_element, double how_much) {
+  const BaseRule b = base::tanh(shape);
+  RuleCase c = wrong_case("one entry of a Jacobian of 10,000", b, 0,
+                          altered(b.rule, 0, [=](const Tensor& g, const Given& d) {
+                            const Tensor all = reshape(d.dy(), {shape.size()});
+                            const Tensor at = one_hot(tensor({to}), shape.size(), g.dtype());
+                            return g + reshape(at * select(all, 0, from_element) * how_much, shape);
+                          }));
+  c.name += ", element " + std::to_string(from_element) + " leaks";
+  c.index = {to / shape[1], to % shape[1]};
+  return c;
+}
+
 // An input that a function written with operations cuts off.
 RuleCase detached(std::string name, Draws inputs, Index input, Value call) {
   RuleCase c =
@@ -125,6 +151,12 @@ RuleCases wrong_in_one_entry() {
   all.push_back(one_entry(tanh({10, 10}), {3, 7}, 1.05, entry));
   all.push_back(one_entry(tanh({10, 10}), {9, 9}, 1.001, entry));
   all.push_back(one_entry(tanh({10, 10}), {0, 0}, 0, entry));
+  const BaseRule product = product_of(60);
+  all.push_back(one_entry(product, {41, 7}, 1.05, "one entry of a Jacobian of 216,000"));
+  all.push_back(one_entry(product, {59, 59}, 1.001, "one entry of a Jacobian of 216,000"));
+  all.push_back(one_entry(product, {0, 30}, 0, "one entry of a Jacobian of 216,000"));
+  all.push_back(leak({10, 10}, 3, 77, 1e-3));
+  all.push_back(leak({10, 10}, 98, 0, 0.05));
   all.push_back(one_entry(transpose(), {1, 2}, 1.05, "one entry of a small Jacobian"));
   all.push_back(one_entry(exp(), {1, 2}, 1.001, "one entry of a small Jacobian"));
   all.push_back(one_entry(mse(), {0, 1}, 0, "one entry of a small Jacobian"));

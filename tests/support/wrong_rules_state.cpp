@@ -159,24 +159,31 @@ RuleCases hard_points() {
                           GradcheckCause::kink);
     all.push_back(c);
   };
-  const Draw away{{4}, 0.5, 2};
   const char* const exactly = "kink at the point";
   const Draw zero{{3}, 0, 0};
   kink(exactly, "relu", {zero}, [](In in) { return relu(in[0]); });
-  kink(exactly, "abs", {zero}, [](In in) { return abs(in[0]); });
+  kink(exactly, "leaky relu", {zero}, [](In in) { return leaky_relu(in[0], 0.1); });
+  kink(exactly, "elu", {zero}, [](In in) { return elu(in[0], 1.3); });
   kink(exactly, "clamp at its bound", {{{2}, 1, 1}},
        [](In in) { return clamp(in[0], {.low = -1, .high = 1}); });
   kink(exactly, "maximum of equals", {zero, zero}, [](In in) { return maximum(in[0], in[1]); });
+  all.back().input = -1;
   kink(exactly, "max of equals", {{{3}, 1, 1}}, [](In in) { return max(in[0]); });
-  kink(exactly, "norm at 0", {zero}, [](In in) { return norm(in[0]); });
   kink(exactly, "hard sigmoid at 3", {{{2}, 3, 3}}, [](In in) { return hard_sigmoid(in[0]); });
-  const char* const near = "kink within the step";
-  kink(near, "relu", {{{2}, 1e-9, 2e-9}}, [](In in) { return relu(in[0]); });
-  kink(near, "abs", {{{2}, -2e-8, -1e-8}, away}, [](In in) {
-    return concat({abs(in[0]), in[1] * in[1]}, 0);
+  // abs, with the slope of one side at 0.
+  const MadeOperation one_sided(
+      [](In in) { return abs(in[0]); },
+      [](const Given& d) -> Out { return {where(d.x() >= 0.0, d.dy(), -d.dy())}; });
+  kink(exactly, "abs", {zero}, one_sided);
+  const char* const near = "kink nearer than any step";
+  const Draw beside_one{{2}, 1, 1};
+  kink(near, "relu", {beside_one}, [](In in) { return relu(in[0] - std::nextafter(1.0, 2.0)); });
+  kink(near, "clamp", {beside_one},
+       [](In in) { return clamp(in[0], {.low = std::nextafter(1.0, 0.0), .high = 3}); });
+  kink(near, "mae near its target", {beside_one}, [](In in) {
+    const Tensor target = full(in[0].shape(), std::nextafter(1.0, 2.0), f64);
+    return mae(in[0], target.to(in[0].dtype()));
   });
-  kink(near, "mae near its target", {{{2}, 1, 1}},
-       [](In in) { return mae(in[0], full(in[0].shape(), 1 + 1e-10, f64).to(in[0].dtype())); });
 
   const auto noise = [&all](std::string name, Draws inputs, Value call) {
     all.push_back(by_state("too few digits", std::move(name), std::move(inputs), std::move(call),
@@ -185,7 +192,8 @@ RuleCases hard_points() {
   noise("(x + 1e12) - 1e12", {{{3}}}, [](In in) { return (in[0] + 1e12) - 1e12; });
   noise("tanh beside exp 24", {{{8}}},
         [](In in) { return (tanh(in[0]) + std::exp(24)) - std::exp(24); });
-  noise("1 - cos of small angles", {{{3}, 1e-7, 2e-7}}, [](In in) { return 1.0 - cos(in[0]); });
+  noise("exp(x + 28) - exp 28", {{{4}, 1e-9, 2e-9}},
+        [](In in) { return exp(in[0] + 28.0) - std::exp(28); });
   return all;
 }
 
@@ -193,8 +201,8 @@ RuleCases all_wrong_rules() {
   RuleCases all;
   for (const auto& family :
        {wrong_by_a_factor, wrong_in_one_entry, wrong_terms, wrong_for_some_values, wrong_reductions,
-        wrong_for_some_layouts, wrong_in_use, wrong_in_one_path, wrong_in_second_order,
-        wrong_in_time, wrong_by_state, hard_points})
+        wrong_for_some_layouts, wrong_in_use, wrong_for_some_upstreams, wrong_in_one_path,
+        wrong_in_second_order, wrong_in_time, wrong_by_state, hard_points})
     for (RuleCase& c : family()) all.push_back(std::move(c));
   return all;
 }

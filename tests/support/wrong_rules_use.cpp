@@ -139,6 +139,70 @@ RuleCases wrong_in_use() {
   return all;
 }
 
+RuleCases wrong_for_some_upstreams() {
+  RuleCases all;
+  // Right for 1 from above, and not linear.
+  const auto bent = [&all](const BaseRule& b, const char* what, Tensor (*bend)(const Tensor& g)) {
+    RuleCase c = wrong_case("not linear in what comes from above", b, 0,
+                            altered(b.rule, 0, [bend](const Tensor& g, const Given& d) {
+                              return where(d.dy() == 0.0, g, g * bend(d.dy()) / d.dy());
+                            }));
+    c.name += std::string(", ") + what;
+    all.push_back(c);
+  };
+  bent(base::tanh({4, 6}), "clipped at 1",
+       [](const Tensor& g) { return clamp(g, {.low = -1, .high = 1}); });
+  bent(base::exp(), "without its sign", [](const Tensor& g) { return abs(g); });
+  bent(base::cube(), "squared", [](const Tensor& g) { return g * g; });
+  bent(base::sigmoid(), "less where negative", [](const Tensor& g) { return leaky_relu(g, 0.5); });
+
+  // Right where all inputs want a gradient.
+  const auto alone = [&all](const BaseRule& b, Index input, double by) {
+    RuleCase c = wrong_case("wrong where another input is constant", b, input,
+                            altered(b.rule, input, [input, by](const Tensor& g, const Given& d) {
+                              return d.backward.needs(1 - input) ? g : g * by;
+                            }));
+    c.shows = Shows::alone;
+    all.push_back(c);
+  };
+  alone(base::mul(), 0, 1.001);
+  alone(base::matmul(), 1, 2);
+  alone(base::div(), 1, -1);
+
+  // Right where what comes from above lies in rows.
+  const auto strided = [&all](const BaseRule& b, const char* what,
+                              std::function<Tensor(const Tensor&)> after) {
+    const Rule rule = altered(b.rule, 0, [](const Tensor& g, const Given& d) {
+      return detail::is_dense(d.dy()) ? g : g * 1.25;
+    });
+    RuleCase c = used("wrong where the gradient from above has strides", b, what, b.inputs,
+                      [op = MadeOperation(b.value, rule), after](In in) { return after(op(in)); });
+    all.push_back(c);
+  };
+  strided(base::tanh(), "below a sum", [](const Tensor& y) { return sum(y); });
+  strided(base::exp(), "below a mean", [](const Tensor& y) { return mean(y, 0); });
+
+  // Changes what it was given to keep.
+  const auto clobbers = [&all](const BaseRule& b) {
+    RuleCase c = wrong_case(
+        "changes what was saved", b, 0,
+        [right = b.rule](const Given& d) {
+          const Out g = right(d);
+          if (!d.recorded()) {
+            const Tensor y = d.y();
+            detail::copy_elements(detach(y) * 0.5, y);
+          }
+          return g;
+        },
+        GradcheckCause::not_deterministic);
+    c.shows = Shows::repeated_gradient;
+    all.push_back(c);
+  };
+  clobbers(base::sigmoid());
+  clobbers(base::softmax());
+  return all;
+}
+
 RuleCases wrong_in_one_path() {
   RuleCases all;
   // A faster way that works in place is wrong, the one that is recorded right; or the other way
