@@ -193,7 +193,7 @@ void check_neighbours(const char* name, F f) {
     for (int i = 0; i < 400; ++i) {
       const T x = static_cast<T>(i) * static_cast<T>(0.377) - 70;
       const T alone = map(f, isa, std::vector<T>(32, x))[0];
-      for (const T beside : {nan<T>, T(3e6), -inf<T>}) {
+      for (const T beside : {std::numeric_limits<T>::quiet_NaN(), T(3e6), -inf<T>}) {
         std::vector<T> all(32, beside);
         all[5] = x;
         BOOST_TEST(map(f, isa, all)[5] == alone, name << "(" << x << ") beside " << beside);
