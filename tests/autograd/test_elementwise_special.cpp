@@ -10,8 +10,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "autograd/simd/kernels.h"
+#include "check_variants/operand_layouts.h"
 #include "support/numeric.h"
-#include "support/operand_layouts.h"
 
 namespace unroll::test {
 namespace {
@@ -116,7 +116,8 @@ Tensor apart(const Tensor& x) {
 void check_nan(const Operation& operation, const CheckCase& c, DType dtype, Rng& rng) {
   const Shape shape{3, 37};
   std::vector<Tensor> leaves;
-  for (const CheckInput& input : c.inputs) leaves.push_back(draw(input, shape, rng).to(dtype));
+  for (const CheckInput& input : c.inputs)
+    leaves.push_back(checks::draw(input, shape, rng).to(dtype));
   for (std::size_t i = 0; i < leaves.size(); ++i)
     for (Index bad = 0; bad < shape.size(); ++bad)
       for (const bool gaps : {false, true}) {

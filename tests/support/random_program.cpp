@@ -4,8 +4,8 @@
 #include <cmath>
 #include <sstream>
 
+#include "check_variants/operand_layouts.h"
 #include "support/numeric.h"
-#include "support/operand_layouts.h"
 
 namespace unroll::test {
 namespace {
@@ -315,7 +315,8 @@ bool RandomProgram::draw_registered(Instruction& i) {
     if (check.elementwise && broadcast(common, shape, wider)) common = wider;
     i.operands.push_back(x);
     i.call.shapes.push_back(shape);
-    i.call.constants.push_back(input.ids > 0 || input.spaced ? draw(input, shape, rng_) : Tensor{});
+    i.call.constants.push_back(input.ids > 0 || input.spaced ? checks::draw(input, shape, rng_)
+                                                             : Tensor{});
   }
   return common.size() <= 60;
 }

@@ -1,10 +1,10 @@
-#include "support/operand_layouts.h"
+#include "check_variants/operand_layouts.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-namespace unroll::test {
+namespace unroll::checks {
 namespace {
 
 constexpr double away = 0.05;
@@ -113,4 +113,4 @@ Tensor in_pieces(const Tensor& y) {
       {right, left * left, transpose(y, 0, -1).shape() == y.shape() ? transpose(y, 0, -1) : y}, -1);
 }
 
-}  // namespace unroll::test
+}  // namespace unroll::checks

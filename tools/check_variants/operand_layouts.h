@@ -8,7 +8,7 @@
 #include <string>
 
 // Ways for an operand of the gradient check to lie in memory and on the tape.
-namespace unroll::test {
+namespace unroll::checks {
 
 enum class Layout {
   dense,
@@ -46,4 +46,4 @@ Tensor draw(const CheckInput& input, const Shape& shape, Rng& rng);
 // comes in overlapping pieces.
 Tensor in_pieces(const Tensor& y);
 
-}  // namespace unroll::test
+}  // namespace unroll::checks

@@ -1,0 +1,68 @@
+#include "run.h"
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace gradcheck_tool {
+namespace {
+
+// Which variant of which row.
+struct Job {
+  std::size_t row;
+  std::size_t variant;
+};
+
+void enter(Outcome& outcome, const Variant& variant, Result result) {
+  for (std::size_t k = 0; k < outcome.worst.size(); ++k)
+    outcome.worst[k] = std::max(outcome.worst[k], result.worst[k]);
+  outcome.seconds += result.seconds;
+  if (!result.ok) outcome.failures.push_back({variant.name, std::move(result.text)});
+}
+
+}  // namespace
+
+std::vector<Outcome> run(const std::vector<Row>& rows, const RunOptions& options,
+                         Progress& progress) {
+  std::vector<Job> jobs;
+  std::vector<std::vector<Result>> results(rows.size());
+  // From the end, where the models are: what takes longest begins first.
+  for (std::size_t r = rows.size(); r-- > 0;) {
+    results[r].resize(rows[r].variants.size());
+    for (std::size_t v = rows[r].variants.size(); v-- > 0;) jobs.push_back({r, v});
+  }
+  progress.begin(std::ssize(jobs));
+
+  std::mutex mutex;
+  std::size_t next = 0;
+  const auto work = [&] {
+    for (std::unique_lock lock(mutex); next < jobs.size();) {
+      const auto [r, v] = jobs[next++];
+      lock.unlock();
+      Result result = check(rows[r], rows[r].variants[v], options.order, options.seed);
+      lock.lock();
+      progress.done(rows[r].full_name(), result.ok);
+      results[r][v] = std::move(result);
+    }
+  };
+  {
+    std::vector<std::jthread> workers;
+    for (Index i = 1; i < options.jobs; ++i) workers.emplace_back(work);
+    work();
+  }
+  progress.end();
+
+  std::vector<Outcome> outcomes(rows.size());
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    outcomes[r].variants = std::ssize(rows[r].variants);
+    for (std::size_t v = 0; v < results[r].size(); ++v)
+      enter(outcomes[r], rows[r].variants[v], std::move(results[r][v]));
+    if (rows[r].variants.empty())
+      outcomes[r].failures.push_back(
+          {"", "nothing is checked: the operation has no check row, or one without cases"});
+  }
+  return outcomes;
+}
+
+}  // namespace gradcheck_tool
