@@ -78,9 +78,12 @@ Row further(const std::string& name) {
 }  // namespace
 
 std::vector<Row> layer_rows() {
-  return {combinations<nn::RNN>("RNN"),       combinations<nn::LSTM>("LSTM"),
-          combinations<nn::GRU>("GRU"),       further<nn::RNN>("RNN, skips and states"),
-          further<nn::LSTM>("LSTM, skips and states"), further<nn::GRU>("GRU, skips and states")};
+  return {combinations<nn::RNN>("RNN"),
+          combinations<nn::LSTM>("LSTM"),
+          combinations<nn::GRU>("GRU"),
+          further<nn::RNN>("RNN, skips and states"),
+          further<nn::LSTM>("LSTM, skips and states"),
+          further<nn::GRU>("GRU, skips and states")};
 }
 
 }  // namespace gradcheck_tool

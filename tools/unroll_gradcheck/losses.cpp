@@ -72,7 +72,9 @@ Row loss_row(const Loss<Options>& loss) {
                .make = [loss, shape, positions, options] {
                  Subject subject{.inputs = loss.draw(shape), .f = {}, .model = {}};
                  const Tensor ids = loss.ids ? loss.ids(positions, options) : Tensor();
-                 subject.f = [loss, ids, options](Inputs in) { return loss.call(in, ids, options); };
+                 subject.f = [loss, ids, options](Inputs in) {
+                   return loss.call(in, ids, options);
+                 };
                  return subject;
                }});
         }
@@ -92,6 +94,11 @@ std::vector<Tensor> with_probabilities(const Shape& shape) {
 
 Tensor signs(const Shape& positions) {
   constexpr Index all[] = {-1, 1};
+  return drawn_ids(positions, all);
+}
+
+Tensor bits(const Shape& positions) {
+  constexpr Index all[] = {0, 1};
   return drawn_ids(positions, all);
 }
 
@@ -120,13 +127,16 @@ std::vector<Row> loss_rows() {
       loss_row<HuberOptions>(
           {.name = "huber",
            .forms = {{"delta 1"}, {"delta 0.4", {.delta = 0.4}}},
-           .draw = [](const Shape& shape) { return pair_apart(shape, {-1, -0.4, 0.4, 1}); },
+           .draw =
+               [](const Shape& shape) {
+                 return pair_apart(shape, {-1, -0.4, 0.4, 1});
+               },
            .call = [](Inputs in, const Tensor&, const auto& o) { return huber(in[0], in[1], o); }}),
       loss_row<BinaryCrossEntropyOptions>(
           {.name = "binary_cross_entropy",
            .forms = {{"plain"}, {"positive weight", {.positive_weight = full({}, 2.5, f64)}}},
            .draw = one,
-           .ids = [](const Shape& shape, const auto&) { return (signs(shape) + 1) / 2; },
+           .ids = [](const Shape& shape, const auto&) { return bits(shape); },
            .call = [](Inputs in, const Tensor& ids,
                       const auto& o) { return binary_cross_entropy(in[0], ids, o); }}),
       loss_row<BinaryCrossEntropyOptions>(
@@ -137,15 +147,14 @@ std::vector<Row> loss_rows() {
            },
            .call = [](Inputs in, const Tensor&,
                       const auto& o) { return binary_cross_entropy(in[0], in[1], o); }}),
-      loss_row<HingeOptions>(
-          {.name = "hinge",
-           .forms = {{"margin 1"}, {"margin 0.5", {.margin = 0.5}}},
-           .draw = [](const Shape& shape) -> std::vector<Tensor> {
-             return {drawn(shape, {-1, -0.5, 0.5, 1})};
-           },
-           .ids = [](const Shape& shape, const auto&) { return signs(shape); },
-           .call = [](Inputs in, const Tensor& ids,
-                      const auto& o) { return hinge(in[0], ids, o); }}),
+      loss_row<HingeOptions>({.name = "hinge",
+                              .forms = {{"margin 1"}, {"margin 0.5", {.margin = 0.5}}},
+                              .draw = [](const Shape& shape) -> std::vector<Tensor> {
+                                return {drawn(shape, {-1, -0.5, 0.5, 1})};
+                              },
+                              .ids = [](const Shape& shape, const auto&) { return signs(shape); },
+                              .call = [](Inputs in, const Tensor& ids,
+                                         const auto& o) { return hinge(in[0], ids, o); }}),
       loss_row<CrossEntropyOptions>(
           {.name = "cross_entropy",
            .forms = {{"plain"},

@@ -30,36 +30,41 @@ constexpr int holds = 0, fails = 1, misused = 2;
 // -1 where the program is to go on.
 int parse(int argc, char** argv, Flags& flags) {
   CLI::App app(
-      "Checks the derivatives of every registered operation, every cell, wrapper, layer and module, "
-      "and every loss against differences in f64, first and second order.\n"
-      "Exit status: 0 if all hold, 1 if not, 2 for wrong usage.",
+      "Checks the derivatives of every registered operation, every cell, wrapper, layer and\n"
+      "module, and every loss against differences in f64, first and second order.\n"
+      "Exit status: 0 if all hold, 1 if not, 2 for wrong usage.\n",
       "unroll-gradcheck");
   app.add_option("--filter", flags.filter.rows,
-                 "rows to check: glob ('*lstm*', 'cell/*') or /regular expression/, of the name or "
-                 "of kind/name; several add up");
-  app.add_option("--variant", flags.filter.variants, "variants of these rows, likewise");
-  app.add_option("--order", flags.run.order, "1: gradients; 2: gradients of gradients as well")
-      ->check(CLI::IsMember({1, 2}))
+                 "rows to check, by name or kind/name: a glob ('*lstm*',\n"
+                 "'cell/*') or a /regular expression/; several add up")
+      ->type_name("PATTERN");
+  app.add_option("--variant", flags.filter.variants, "variants of these rows, likewise")
+      ->type_name("PATTERN");
+  app.add_option("--order", flags.run.order, "1: gradients; 2: gradients of gradients, too")
+      ->check(CLI::IsMember({1, 2}).description(""))
+      ->type_name("1|2")
       ->capture_default_str();
-  app.add_option("--jobs", flags.run.jobs,
-                 "threads, each with its own tapes; results are the same on any number")
-      ->check(CLI::Range(1, 1024))
+  app.add_option("--jobs", flags.run.jobs, "threads; errors found are the same on any number")
+      ->check(CLI::Range(1, 1024).description(""))
+      ->type_name("N")
       ->capture_default_str();
   app.add_option("--seed", flags.run.seed, "of operands, weights and parameters")
+      ->type_name("N")
       ->capture_default_str();
-  app.add_option("--json", flags.json,
-                 "JSON into FILE beside the table, or on standard output instead of it")
-      ->expected(0, 1)
-      ->type_name("[FILE]")
-      ->default_str("-");
+  auto* json = app.add_option("--json", flags.json,
+                              "JSON into FILE beside the table; without FILE, on standard\n"
+                              "output instead of the table")
+                   ->expected(0, 1)
+                   ->type_name("[FILE]");
   app.add_flag("--list", flags.list, "name the rows and how many variants each has");
-  app.add_flag("--quiet", flags.quiet, "no progress");
+  app.add_flag("--quiet", flags.quiet, "show no progress");
   app.footer(json_schema);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? holds : misused;
   }
+  if (json->count() > 0 && flags.json.empty()) flags.json = "-";
   return -1;
 }
 

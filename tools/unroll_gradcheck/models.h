@@ -39,8 +39,11 @@ struct Use {
 // Options of a module under a name: "projection", {.projection = 2}.
 template <class Options>
 struct Form {
+  Form(std::string n) : name(std::move(n)), options() {}
+  Form(std::string n, Options o, bool t = false)
+      : name(std::move(n)), options(std::move(o)), training(t) {}
   std::string name;
-  Options options = {};
+  Options options;
   bool training = false;
 };
 

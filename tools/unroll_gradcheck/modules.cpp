@@ -36,15 +36,26 @@ Row module_row(std::string name, const std::vector<Form<typename Module::Options
 struct Tied : nn::Module {
   struct Options {
     bool bias = true;
-    std::optional<Index> padding = {};
   };
   explicit Tied(Options o) : options(o) {}
   const Options options;
-  nn::Child<nn::Embedding> embed{
-      *this, "embed", {.count = 5, .size = 3, .padding = options.padding}};
+  nn::Child<nn::Embedding> embed{*this, "embed", {.count = 5, .size = 3}};
   nn::Child<nn::TiedLinear> head{*this, "head", {.W = &embed.W, .bias = options.bias}};
 
   Tensor operator()(const Tensor& ids) const { return head(tanh(embed(ids))); }
+};
+
+// Looking up the padding gives no gradient, whatever the row holds. That is one only where the
+// row does not count, as here.
+struct PaddedEmbedding : nn::Module {
+  struct Options {};
+  explicit PaddedEmbedding(Options o) : options(o) {}
+  const Options options;
+  nn::Child<nn::Embedding> embed{*this, "embed", {.count = 5, .size = 3, .padding = 1}};
+
+  Tensor operator()(const Tensor& ids) const {
+    return masked_fill(embed(ids), unsqueeze(ids, -1) == 1, 0.5);
+  }
 };
 
 struct Ids {
@@ -64,20 +75,20 @@ Row id_row(std::string name, const std::vector<Form<typename Module::Options>>& 
   Row row{.kind = "module", .name = std::move(name), .variants = {}};
   for (const auto& form : forms)
     for (const auto& ids : all_ids())
-      row.variants.push_back({.name = form.name + ", " + ids.name,
-                              .make = [o = form.options, ids = ids.ids] {
-                                auto module = std::make_shared<Module>(o);
-                                draw_parameters(*module);
-                                return Subject{.inputs = {},
-                                               .f =
-                                                   [module, ids](std::span<const Tensor>) {
-                                                     WeightedSum loss;
-                                                     const Tensor y = (*module)(ids);
-                                                     loss.add(y * y);
-                                                     return loss.total();
-                                                   },
-                                               .model = module};
-                              }});
+      row.variants.push_back(
+          {.name = form.name + ", " + ids.name, .make = [o = form.options, ids = ids.ids] {
+             auto module = std::make_shared<Module>(o);
+             draw_parameters(*module);
+             return Subject{.inputs = {},
+                            .f =
+                                [module, ids](std::span<const Tensor>) {
+                                  WeightedSum loss;
+                                  const Tensor y = (*module)(ids);
+                                  loss.add(y * y);
+                                  return loss.total();
+                                },
+                            .model = module};
+           }});
   return row;
 }
 
@@ -126,11 +137,9 @@ std::vector<Row> module_rows() {
                              {{"bias", {.input = 3, .output = 2}},
                               {"no bias", {.input = 3, .output = 2, .bias = false}}},
                              {{3}, {4, 3}, {2, 3, 3}, {0, 3}}),
-      id_row<nn::Embedding>(
-          "Embedding",
-          {{"plain", {.count = 5, .size = 3}}, {"padding", {.count = 5, .size = 3, .padding = 1}}}),
-      id_row<Tied>("TiedLinear",
-                   {{"bias"}, {"no bias", {.bias = false}}, {"padding", {.padding = 1}}}),
+      id_row<nn::Embedding>("Embedding", {{"plain", {.count = 5, .size = 3}}}),
+      id_row<PaddedEmbedding>("Embedding with padding", {{"masked"}}),
+      id_row<Tied>("TiedLinear", {{"bias"}, {"no bias", {.bias = false}}}),
       module_row<nn::LayerNorm>("LayerNorm",
                                 {{"bias", {.size = 5}}, {"no bias", {.size = 5, .bias = false}}},
                                 {{5}, {3, 5}, {2, 2, 5}}),
@@ -138,8 +147,7 @@ std::vector<Row> module_rows() {
       module_row<nn::Conv1d>("Conv1d", convolutions(), {{6, 2, 2}}),
       module_row<nn::Dropout>("Dropout", {{"quiet", {.rate = 0.4}}, {"acts", {.rate = 0.4}, true}},
                               {{5}, {3, 4}}),
-      module_row<Net>("Sequential",
-                      {{"quiet", {.dropout = 0.3}}, {"acts", {.dropout = 0.3}, true}},
+      module_row<Net>("Sequential", {{"quiet", {.dropout = 0.3}}, {"acts", {.dropout = 0.3}, true}},
                       {{4, 3}, {2, 2, 3}}),
   };
 }

@@ -1,6 +1,8 @@
 #include <unroll/autograd/operation.h>
 #include <unroll/unroll.h>
 
+#include <map>
+
 #include "check_variants/operation_variants.h"
 #include "row.h"
 
@@ -36,6 +38,13 @@ Subject subject_of(const unroll::checks::Variant& v) {
   return subject;
 }
 
+// A name for each variant of a row, so that it can be asked for: "x, gaps", "x, gaps (2)".
+void make_names_unique(Row& row) {
+  std::map<std::string, int> seen;
+  for (Variant& v : row.variants)
+    if (const int times = ++seen[v.name]; times > 1) v.name += " (" + std::to_string(times) + ")";
+}
+
 bool has_inputs(const unroll::checks::Variant& v) {
   for (std::size_t i = 0; i < v.leaves.size(); ++i)
     if (is_watched(v, i)) return true;
@@ -68,6 +77,7 @@ std::vector<Row> all_rows(std::uint64_t seed) {
   std::vector<Row> rows = operation_rows(seed);
   for (const auto& more : {cell_rows(), wrapper_rows(), layer_rows(), module_rows(), loss_rows()})
     rows.insert(rows.end(), more.begin(), more.end());
+  for (Row& row : rows) make_names_unique(row);
   return rows;
 }
 

@@ -36,7 +36,8 @@ class Colours {
 };
 
 std::string heading(const std::string& kind) {
-  return text("%-*s %9s %10s %10s %9s", name_width, (kind + "s").c_str(), "variants", "1st order",
+  return text("%-*s %9s %10s %10s %9s", name_width,
+              (kind + (kind.back() == 's' ? "es" : "s")).c_str(), "variants", "1st order",
               "2nd order", "time");
 }
 
@@ -113,10 +114,10 @@ std::string Report::summary() const {
         worst_row[k] = &rows[i];
       }
   }
-  std::string line = text("%zu rows, %lld variants, %.1f s on %lld threads, seed %llu: ",
-                          rows.size(), static_cast<long long>(variants), seconds,
-                          static_cast<long long>(options.jobs),
-                          static_cast<unsigned long long>(options.seed));
+  std::string line =
+      text("%zu rows, %lld variants, %.1f s on %lld threads, seed %llu: ", rows.size(),
+           static_cast<long long>(variants), seconds, static_cast<long long>(options.jobs),
+           static_cast<unsigned long long>(options.seed));
   if (!failed.empty()) {
     line += text("%zu of %zu rows fail:", failed.size(), rows.size());
     constexpr std::size_t named = 6;

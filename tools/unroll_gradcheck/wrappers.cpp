@@ -78,9 +78,9 @@ std::vector<Row> wrapper_rows() {
             true}}),
       cell_row<nn::Stack<nn::GRUCell, nn::LSTMCell>>("wrapper", "Stack<GRUCell, LSTMCell>",
                                                      {{"plain"}}),
-      cell_row<nn::Stack<BareCell, Zoneout<nn::LSTMCell>>>(
-          "wrapper", "Stack<a bare cell, Zoneout<LSTMCell>>",
-          {{"acts", above_a_bare_cell(), true}}),
+      cell_row<nn::Stack<BareCell, Zoneout<nn::LSTMCell>>>("wrapper",
+                                                           "Stack<a bare cell, Zoneout<LSTMCell>>",
+                                                           {{"acts", above_a_bare_cell(), true}}),
   };
 }
 
