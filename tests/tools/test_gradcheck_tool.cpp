@@ -58,9 +58,9 @@ std::set<std::string> listed() {
   std::set<std::string> names;
   std::istringstream lines(ended.out);
   for (std::string line; std::getline(lines, line);) {
-    const auto end = line.find_last_not_of("0123456789 ");
-    BOOST_TEST(line.size() > end + 2);
-    names.insert(line.substr(0, end + 1));
+    const auto count = line.rfind(' ') + 1;
+    BOOST_TEST(std::stoi(line.substr(count)) > 0, line);
+    names.insert(line.substr(0, line.find_last_not_of(' ', count - 1) + 1));
   }
   return names;
 }

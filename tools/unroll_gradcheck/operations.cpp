@@ -16,6 +16,14 @@ Tensor with_gaps(const Tensor& x) {
   return unroll::select(unroll::stack({unroll::zeros_like(x), x}, x.rank()), -1, 1);
 }
 
+// A gradient that is 0 but for rounding, as of a softmax of equal numbers, gets one of usual size
+// beside it, so that it is not judged by its own.
+Tensor beside_squares(const Tensor& y, std::span<const Tensor> inputs) {
+  std::vector<Tensor> parts{reshape(y, {y.size()})};
+  for (const Tensor& x : inputs) parts.push_back(reshape(x * x, {x.size()}));
+  return unroll::concat(parts, 0);
+}
+
 // Constants of the variant and ids are no inputs of the subject.
 Subject subject_of(const unroll::checks::Variant& v) {
   Subject subject;
@@ -32,7 +40,7 @@ Subject subject_of(const unroll::checks::Variant& v) {
       else if (unroll::is_floating(operands[i].dtype()))
         operands[i] = operands[i].to(dtype);
     }
-    const Tensor y = v.f(operands);
+    const Tensor y = v.scale == 1 ? v.f(operands) : beside_squares(v.f(operands), inputs);
     return v.gaps ? with_gaps(y) : y;  // the gradient that y gets has gaps
   };
   return subject;

@@ -1,5 +1,7 @@
 #include "run.h"
 
+#include <unroll/autograd/rng.h>
+
 #include <algorithm>
 #include <mutex>
 #include <thread>
@@ -27,11 +29,14 @@ std::vector<Outcome> run(const std::vector<Row>& rows, const RunOptions& options
                          Progress& progress) {
   std::vector<Job> jobs;
   std::vector<std::vector<Result>> results(rows.size());
-  // From the end, where the models are: what takes longest begins first.
-  for (std::size_t r = rows.size(); r-- > 0;) {
+  for (std::size_t r = 0; r < rows.size(); ++r) {
     results[r].resize(rows[r].variants.size());
-    for (std::size_t v = rows[r].variants.size(); v-- > 0;) jobs.push_back({r, v});
+    for (std::size_t v = 0; v < rows[r].variants.size(); ++v) jobs.push_back({r, v});
   }
+  // Models take much longer than operations: mixed, the time that is left can be told early.
+  unroll::Rng rng(1);
+  for (std::size_t i = jobs.size(); i > 1; --i)
+    std::swap(jobs[i - 1], jobs[static_cast<std::size_t>(rng.below(static_cast<Index>(i)))]);
   progress.begin(std::ssize(jobs));
 
   std::mutex mutex;

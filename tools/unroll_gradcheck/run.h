@@ -29,8 +29,8 @@ struct RunOptions {
   std::uint64_t seed = 1;
 };
 
-// Checks all variants of all rows on `jobs` threads, in order of the rows; results do not depend on
-// their number.
+// Checks all variants of all rows on `jobs` threads; what comes of them does not depend on their
+// number.
 std::vector<Outcome> run(const std::vector<Row>& rows, const RunOptions& options,
                          Progress& progress);
 
