@@ -138,6 +138,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_operation_is_named) {
       ended.out.find("again: unroll-gradcheck --filter 'operation/wrong_once' --variant '") !=
           std::string::npos,
       ended.out);
+  BOOST_TEST(std::regex_search(ended.out, std::regex("\n    fails, too: x.*\n")), ended.out);
   BOOST_TEST(ended.out.find("1 of 2 rows fail: wrong_once\n") != std::string::npos, ended.out);
 }
 

@@ -62,19 +62,19 @@ std::string replay(const Row& row, const Failure& failure, const RunOptions& opt
          std::to_string(options.seed);
 }
 
+// The first failure of a row as it stands, others by name.
 std::string explanation(const Row& row, const Outcome& outcome, const RunOptions& options,
                         const Colours& colours) {
-  constexpr std::size_t shown = 3;  // of failures of one row
-  std::string out;
-  for (std::size_t i = 0; i < std::min(shown, outcome.failures.size()); ++i) {
-    const Failure& failure = outcome.failures[i];
-    out += "\n" + colours.red(row.full_name()) +
-           (failure.variant.empty() ? "" : ": " + failure.variant) + "\n";
-    out += indented(failure.text) + "    " + replay(row, failure, options) + "\n";
-  }
-  if (outcome.failures.size() > shown)
-    out += "    and " + std::to_string(outcome.failures.size() - shown) +
-           " more variants of this row; --json has them all\n";
+  const Failure& first = outcome.failures[0];
+  std::string out = "\n" + colours.red(row.full_name()) +
+                    (first.variant.empty() ? "" : ": " + first.variant) + "\n" +
+                    indented(first.text) + "    " + replay(row, first, options) + "\n";
+  constexpr std::size_t named = 6;
+  for (std::size_t i = 1; i < std::min(named, outcome.failures.size()); ++i)
+    out += "    fails, too: " + outcome.failures[i].variant + "\n";
+  if (outcome.failures.size() > named)
+    out += "    and " + std::to_string(outcome.failures.size() - named) +
+           " more; --json has the texts of all\n";
   return out;
 }
 
