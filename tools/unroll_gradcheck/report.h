@@ -17,7 +17,8 @@ struct Report {
   // A line for each row under a heading for each kind, what is wrong with those that fail, and a
   // line that sums it up.
   std::string table(bool colours) const;
-  // The last line of the table.
+  // The two last lines of the table: the largest errors and where; whether all hold.
+  std::string worst() const;
   std::string summary() const;
   // As --help describes it.
   std::string json() const;

@@ -97,40 +97,40 @@ std::string Report::table(bool colours) const {
            (o.ok() ? c.green("ok") : c.red("FAIL " + std::to_string(o.failures.size()))) + "\n";
     if (!o.ok()) explanations += explanation(rows[i], o, options, c);
   }
-  return out + explanations + "\n" + (ok() ? c.green(summary()) : c.red(summary())) + "\n";
+  return out + explanations + "\n" + worst() + "\n" +
+         (ok() ? c.green(summary()) : c.red(summary())) + "\n";
+}
+
+std::string Report::worst() const {
+  std::string line;
+  for (std::size_t k = 0; k < 2; ++k) {
+    std::size_t at = 0;
+    for (std::size_t i = 1; i < rows.size(); ++i)
+      if (outcomes[i].worst[k] > outcomes[at].worst[k]) at = i;
+    if (outcomes[at].worst[k] < 0) continue;
+    line += text("%s %.1e (%s)", k == 0 ? "worst error, first order" : "; second order",
+                 outcomes[at].worst[k], rows[at].name.c_str());
+  }
+  return line;
 }
 
 std::string Report::summary() const {
   Index variants = 0;
-  std::array<const Row*, 2> worst_row{};
-  std::array<double, 2> worst{-1, -1};
   std::vector<std::string> failed;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     variants += outcomes[i].variants;
     if (!outcomes[i].ok()) failed.push_back(rows[i].name);
-    for (std::size_t k = 0; k < 2; ++k)
-      if (outcomes[i].worst[k] > worst[k]) {
-        worst[k] = outcomes[i].worst[k];
-        worst_row[k] = &rows[i];
-      }
   }
   std::string line =
       text("%zu rows, %lld variants, %.1f s on %lld threads, seed %llu: ", rows.size(),
            static_cast<long long>(variants), seconds, static_cast<long long>(options.jobs),
            static_cast<unsigned long long>(options.seed));
-  if (!failed.empty()) {
-    line += text("%zu of %zu rows fail:", failed.size(), rows.size());
-    constexpr std::size_t named = 6;
-    for (std::size_t i = 0; i < std::min(named, failed.size()); ++i)
-      line += (i == 0 ? " " : ", ") + failed[i];
-    return line + (failed.size() > named ? ", ..." : "");
-  }
-  line += "all hold";
-  for (std::size_t k = 0; k < 2; ++k)
-    if (worst_row[k] != nullptr)
-      line += text("%s %.1e (%s)", k == 0 ? "; worst error" : " and", worst[k],
-                   worst_row[k]->name.c_str());
-  return line;
+  if (failed.empty()) return line + "all hold";
+  line += text("%zu of %zu rows fail:", failed.size(), rows.size());
+  constexpr std::size_t named = 6;
+  for (std::size_t i = 0; i < std::min(named, failed.size()); ++i)
+    line += (i == 0 ? " " : ", ") + failed[i];
+  return line + (failed.size() > named ? ", ..." : "");
 }
 
 }  // namespace gradcheck_tool
