@@ -47,7 +47,10 @@ Result check(const Row& row, const Variant& variant, int order, std::uint64_t se
     // What fails at the first order is not checked to the second.
     if (order == 2 && variant.second_order && (result.ok || report.worst(2) > 0))
       result.worst[1] = report.worst(2);
-    if (!result.ok) result.text = report.text();
+    if (!result.ok) {
+      result.text = report.text();
+      result.explanation = report.explanation();
+    }
   } catch (const std::exception& e) {
     result.ok = false;
     result.text = std::string("it threw: ") + e.what();

@@ -20,7 +20,9 @@ void enter(Outcome& outcome, const Variant& variant, Result result) {
   for (std::size_t k = 0; k < outcome.worst.size(); ++k)
     outcome.worst[k] = std::max(outcome.worst[k], result.worst[k]);
   outcome.seconds += result.seconds;
-  if (!result.ok) outcome.failures.push_back({variant.name, std::move(result.text)});
+  if (!result.ok)
+    outcome.failures.push_back(
+        {variant.name, std::move(result.text), std::move(result.explanation)});
 }
 
 }  // namespace
@@ -65,7 +67,7 @@ std::vector<Outcome> run(const std::vector<Row>& rows, const RunOptions& options
       enter(outcomes[r], rows[r].variants[v], std::move(results[r][v]));
     if (rows[r].variants.empty())
       outcomes[r].failures.push_back(
-          {"", "nothing is checked: the operation has no check row, or one without cases"});
+          {"", "nothing is checked: the operation has no check row, or one without cases", ""});
   }
   return outcomes;
 }

@@ -11,6 +11,7 @@ namespace gradcheck_tool {
 struct Failure {
   std::string variant;
   std::string text;
+  std::string explanation;
 };
 
 // What came of a row.

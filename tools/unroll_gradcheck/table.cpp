@@ -54,6 +54,24 @@ std::string indented(const std::string& lines) {
   return out.substr(0, out.find_last_not_of(" \n") + 1) + "\n";
 }
 
+// A model may be wrong in many inputs: the first finding, and which operation it comes from.
+std::string shortened(const Failure& failure) {
+  constexpr int lines = 20;
+  std::size_t end = 0;
+  for (int i = 0; i < lines; ++i) {
+    end = failure.text.find('\n', end);
+    if (end == std::string::npos) return failure.text;
+    ++end;
+  }
+  const auto left =
+      std::count(failure.text.begin() + static_cast<std::ptrdiff_t>(end), failure.text.end(), '\n');
+  if (left < 5) return failure.text;
+  std::string out = failure.text.substr(0, end) + "... " + std::to_string(left) +
+                    " lines more; --json has them all\n";
+  if (!failure.explanation.empty()) out += "first wrong operation: " + failure.explanation;
+  return out;
+}
+
 // What the user types to see one variant again.
 std::string replay(const Row& row, const Failure& failure, const RunOptions& options) {
   std::string line = "again: unroll-gradcheck --filter '" + row.full_name() + "'";
@@ -68,7 +86,7 @@ std::string explanation(const Row& row, const Outcome& outcome, const RunOptions
   const Failure& first = outcome.failures[0];
   std::string out = "\n" + colours.red(row.full_name()) +
                     (first.variant.empty() ? "" : ": " + first.variant) + "\n" +
-                    indented(first.text) + "    " + replay(row, first, options) + "\n";
+                    indented(shortened(first)) + "    " + replay(row, first, options) + "\n";
   constexpr std::size_t named = 6;
   for (std::size_t i = 1; i < std::min(named, outcome.failures.size()); ++i)
     out += "    fails, too: " + outcome.failures[i].variant + "\n";
