@@ -1,5 +1,6 @@
 #include "progress.h"
 
+#include <cmath>
 #include <cstdio>
 
 #include <unistd.h>
@@ -36,9 +37,9 @@ void Progress::show(const std::string& row) {
   }
   line += std::to_string(done_) + "/" + std::to_string(variants_) + " variants";
   if (failed_ > 0) line += ", " + std::to_string(failed_) + " fail";
-  const int left = static_cast<int>(seconds() * (1 - share) / share + 0.5);
+  const long left = std::lround(seconds() * (1 - share) / share);
   char text[32];
-  std::snprintf(text, sizeof text, ", %d:%02d left  ", left / 60, left % 60);
+  std::snprintf(text, sizeof text, ", %ld:%02ld left  ", left / 60, left % 60);
   line += text + row.substr(0, 32);
   line += terminal_ ? "\x1b[K" : "\n";
   std::fputs(line.c_str(), stderr);
