@@ -118,9 +118,9 @@ Row cell_row(std::string kind, std::string name,
                               {.name = "lengths and state", .lengths = {2, 0, 3}, .initial = true}};
   Row row{.kind = std::move(kind), .name = std::move(name), .variants = {}};
   for (const auto& form : forms) {
-    const auto add = [&](const std::string& use, std::function<Subject()> make) {
+    const auto add = [&](const std::string& use, const std::function<Subject()>& make) {
       row.variants.push_back(
-          {.name = form.name + ", " + use, .make = std::move(make), .training = form.training});
+          {.name = form.name + ", " + use, .make = make, .training = form.training});
     };
     add("one step", [o = form.options] {
       auto of_cell = o;

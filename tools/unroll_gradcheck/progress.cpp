@@ -38,7 +38,7 @@ void Progress::show(const std::string& row) {
   line += std::to_string(done_) + "/" + std::to_string(variants_) + " variants";
   if (failed_ > 0) line += ", " + std::to_string(failed_) + " fail";
   const long left = std::lround(seconds() * (1 - share) / share);
-  char text[32];
+  char text[64];
   std::snprintf(text, sizeof text, ", %ld:%02ld left  ", left / 60, left % 60);
   line += text + row.substr(0, 32);
   line += terminal_ ? "\x1b[K" : "\n";
