@@ -104,20 +104,38 @@ template <class T>
   }
 }
 
-// dx = y (dy - Σ y dy), or dx += that; the sum in double.
+// dx = y (dy - Σ y dy), or dx += that; the sum in double. Since Σ y = 1, a number may be taken off
+// every dy: that of the largest y, whose own gradient is else the difference of two numbers that are
+// nearly equal where it has almost all of the weight.
 template <class T, bool accumulate>
 [[gnu::flatten]] void row_softmax_gradient(const T* y, const T* dy, Index n, T* dx) {
-  double lanes[8] = {};
+  T most[8] = {}, beside[8] = {};  // the largest y of each lane, and dy there
+  const auto look = [&](Index at, int lane) {
+    const bool more = y[at] > most[lane];
+    most[lane] = more ? y[at] : most[lane];
+    beside[lane] = more ? dy[at] : beside[lane];
+  };
   Index i = 0;
   for (; i + 8 <= n; i += 8)
-    for (int k = 0; k < 8; ++k)
-      lanes[k] += static_cast<double>(y[i + k]) * static_cast<double>(dy[i + k]);
-  for (int k = 0; i < n; ++i, ++k)
-    lanes[k] += static_cast<double>(y[i]) * static_cast<double>(dy[i]);
+    for (int k = 0; k < 8; ++k) look(i + k, k);
+  for (int k = 0; i < n; ++i, ++k) look(i, k);
+  int largest = 0;
+  for (int k = 1; k < 8; ++k)
+    if (most[k] > most[largest]) largest = k;
+  const T shift = beside[largest];
+
+  double lanes[8] = {};
+  const auto add = [&](Index at, int lane) {
+    lanes[lane] +=
+        static_cast<double>(y[at]) * (static_cast<double>(dy[at]) - static_cast<double>(shift));
+  };
+  for (i = 0; i + 8 <= n; i += 8)
+    for (int k = 0; k < 8; ++k) add(i + k, k);
+  for (int k = 0; i < n; ++i, ++k) add(i, k);
   const T sum = static_cast<T>(((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
                                ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7])));
   for (i = 0; i < n; ++i) {
-    const T g = y[i] * (dy[i] - sum);
+    const T g = y[i] * ((dy[i] - shift) - sum);
     dx[i] = accumulate ? dx[i] + g : g;
   }
 }
