@@ -3,6 +3,7 @@
 #include <unroll/autograd/compare.h>
 #include <unroll/autograd/create.h>
 #include <unroll/autograd/custom_op.h>
+#include <unroll/autograd/derivatives.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/explain.h>
 #include <unroll/autograd/gradcheck.h>

@@ -86,7 +86,7 @@ Explanation explain(const F& f, std::initializer_list<Tensor> inputs,
 template <class F, class State>
 requires(std::is_invocable_v<const F&, const State&> && !HasParameters<F>) Explanation
     explain(const F& f, const State& state, const ExplainOptions& options = {}) {
-  return detail::explain(detail::checked_function_of_state(f, state, "state"), options);
+  return detail::explain(detail::checked_function_of_state(f, state), options);
 }
 template <HasParameters Model, class Loss>
 requires std::is_invocable_v<const Loss&> Explanation explain(const Model& model, const Loss& loss,

@@ -35,6 +35,7 @@ void hook_value(Recording& tape, const Tensor& x, GradientHook hook) {
           .hint = frozen ? "unfreeze() before the Tape is made"
                          : "Tensor w = tape.watch(x), then use w"});
   }
+  if (tape.recomputed.replaying()) return;  // it was hooked by the first run
   auto& hooks = tape.hooks[value];
   if (hooks == nullptr) hooks = std::make_shared<GradientHooks>();
   hooks->add(std::move(hook));

@@ -20,7 +20,8 @@
 // where that was; anything else throws. What a hook throws goes through backward() or gradient() as
 // if they threw it. Inside a hook nothing is recorded, but in gradient(…, {.differentiable = true}),
 // where what it computes is a part of the gradient. It may not call backward() or gradient() of the
-// tape that runs it; tapes of its own are its own matter.
+// tape that runs it; tapes of its own are its own matter. A function that recompute() runs again
+// hooks its tensors once.
 namespace unroll {
 
 // A callable void(const Tensor& gradient), or one that returns what takes the gradient's place; an

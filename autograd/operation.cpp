@@ -104,8 +104,6 @@ void record(const Operation& operation, std::span<const Tensor* const> inputs,
   const auto made = headers_of(outputs, headers.data() + saved.size());
   std::byte* at = tape->push(&operation, {values, inputs.size()}, kept, attribute_bytes, made);
   if (attribute_bytes != 0) std::memcpy(at, attributes, attribute_bytes);
-  if (tape->check_finite)
-    for (const Tensor* out : outputs) check_finite(operation.name, "makes", *out);
   if (tape->observed) [[unlikely]]
     show_last(*tape, inputs, made);
 }

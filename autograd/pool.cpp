@@ -49,7 +49,8 @@ struct Pool {
 struct Depot {
   std::mutex mutex;
   std::vector<Pool*> all;
-  std::vector<Pool*> idle;
+  std::vector<Pool*> idle;  // has room for all
+  Pool shared;              // takes blocks from threads that cannot have a pool; under the mutex
   std::atomic<Index> live_bytes{0};  // of all, some steps behind
   std::atomic<Index> peak_bytes{0};
   std::atomic<Index> reserved_bytes{0};
@@ -118,6 +119,25 @@ std::byte* from_system(std::size_t bytes) {
   std::byte* block = p.slab;
   p.slab += bytes;
   return block;
+}
+
+void link(FreeList& list, std::byte* block) noexcept {
+  std::memcpy(block, &list.chain, sizeof list.chain);
+  list.chain = block;
+}
+
+[[maybe_unused]] std::byte* unlink(FreeList& list) noexcept {
+  std::byte* block = list.chain;
+  std::memcpy(&list.chain, block, sizeof list.chain);
+  return block;
+}
+
+[[gnu::noinline, maybe_unused]] void grow_and_push(FreeList& list, std::byte* block) noexcept {
+  try {
+    list.blocks.push_back(block);
+  } catch (const std::bad_alloc&) {
+    link(list, block);
+  }
 }
 
 [[gnu::noinline]] void tell(Pool& p) {

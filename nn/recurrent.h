@@ -341,8 +341,9 @@ auto Recurrent<C>::Steps::make(Index from, Index to, const typename C::State& in
       }
     }
     const TimeStep at(t);
-    made.state = detail::keep_ended(
-        lengths, t, nn::step(cell, select(projected, 0, t - first), made.state, begun), made.state);
+    auto next = detail::after_forward<typename C::State>(
+        cell, nn::step(cell, select(projected, 0, t - first), made.state, begun));
+    made.state = detail::keep_ended(lengths, t, std::move(next), made.state);
     made.outputs.push_back(lengths.choose(t, nn::output(cell, made.state)));
   }
   return made;
@@ -367,11 +368,6 @@ auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& 
       const Tensor projected = nn::project(cell, x, run.begun);
       if (!projects_each_step<C>) run.source = projected;
     }
-    const TimeStep at(t);
-    auto next = detail::after_forward<typename C::State>(
-        cell, nn::step(cell, select(projected, 0, t), state, begun));
-    state = detail::keep_ended(lengths, t, std::move(next), state);
-    out = lengths.choose(t, nn::output(cell, state));
   }
   if (steps == 0) {
     const Tensor like = nn::output(cell, state);

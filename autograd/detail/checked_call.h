@@ -57,8 +57,12 @@ std::vector<Tensor> call_with_tensors(const F& f, std::span<const Tensor> x) {
   if constexpr (n > 8) {
     fail_arity(std::ssize(x));
   } else {
-    if constexpr (n == 1 && PlainFunction<F>)
-      if constexpr (std::is_invocable_v<const F&, std::span<const Tensor>>) return results_of(f(x));
+    if constexpr (n == 1 && PlainFunction<F>) {
+      if constexpr (std::is_invocable_v<const F&, std::span<const Tensor>>)
+        return results_of(f(x));
+      else if constexpr (std::is_invocable_v<const F&, const std::vector<Tensor>&>)
+        return results_of(f(std::vector<Tensor>(x.begin(), x.end())));
+    }
     if constexpr (takes_tensors<F>(std::make_index_sequence<n>()))
       if (x.size() == n) return [&]<std::size_t... i>(std::index_sequence<i...>) {
           return results_of(f(x[i]...));

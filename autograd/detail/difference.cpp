@@ -97,16 +97,13 @@ class Search {
     bool all = true;
     for (std::size_t k = 0; k < count_; ++k) {
       Verdict& verdict = found_.verdict[k];
-      if (verdict == Verdict::agrees || verdict == Verdict::refuted) continue;
+      if (verdict != Verdict::undecided) continue;
       const Verdict now = judge_(k, slopes[k]);
-      if (now == Verdict::agrees || (now == Verdict::perhaps && verdict == Verdict::undecided)) {
+      if (now == Verdict::agrees) {
         verdict = now;
         found_.best[k] = slopes[k];
+        continue;
       }
-      if (now == Verdict::agrees) continue;
-      if (now == Verdict::refuted && last) refute(k, slopes[k]);
-      all = all && verdict == Verdict::refuted;
-      if (verdict != Verdict::undecided) continue;
       // Steps below the grain of a function that is computed in f32 leave it as it is: an estimate
       // of 0 counts only where there is no other.
       if (far && !(slopes[k].error <= 1e-4 * std::abs(slopes[k].value))) {
@@ -119,6 +116,8 @@ class Search {
               ? nothing_else && slopes[k].error < best.error
               : slopes[k].error < infinity && (nothing_else || slopes[k].error < best.error))
         best = slopes[k];
+      if (now == Verdict::refuted && last) refute(k, slopes[k]);
+      all = all && verdict != Verdict::undecided;
     }
     if (all) found_.reached = true;
     return all;
@@ -132,7 +131,7 @@ class Search {
     if (before.error < infinity && s.value != 0 &&
         apart <= 4 * (s.error + before.error) + 1e-9 * std::abs(s.value)) {
       found_.verdict[k] = Verdict::refuted;
-      found_.best[k] = before.error < s.error ? before : s;
+      if (before.error < s.error) found_.best[k] = before;
     }
     before = s;
   }

@@ -24,9 +24,8 @@ struct Slope {
   double error = 0;
 };
 
-// What is thought of an estimate: keep looking; it agrees as far as it can be trusted, keep looking
-// for a better one; it agrees; it is certain and refutes.
-enum class Verdict { undecided, perhaps, agrees, refuted };
+// What is thought of an estimate: keep looking, it will do, or it is certain and refutes.
+enum class Verdict { undecided, agrees, refuted };
 
 // dg/dt at 0 by central differences at h, h/2, h/4 and, where needed, h/8, extrapolated to h = 0
 // (Richardson; Neville's scheme in h², error of order h⁶ or h⁸), with the step h looked for from

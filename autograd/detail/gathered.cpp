@@ -91,37 +91,51 @@ void GradientPass::unpin(const Tensor& g) {
 
 void GradientPass::defer_product(std::uint32_t value, const Tensor& a, const Tensor& g) {
   slots_[value].set(Slot::deferred);
-  products_[value].push_back({a, g, at_});
-  pin(g);
   Products& waiting = products_[value];
-  waiting.list.push_back({a, g});
+  waiting.list.push_back({a, g, at_});
   waiting.rows += row_count(a);
+  pin(g);
   // The rule that is at work may read what a product writes: afterwards.
   if (waiting.rows >= rows_at_once) ready_.push_back(value);
 }
+
+// Products taken out of the map; those that nobody took further are unpinned.
+struct GradientPass::TakenProducts {
+  GradientPass& pass;
+  Products waiting;
+
+  TakenProducts(GradientPass& of, decltype(products_)::iterator found)
+      : pass(of), waiting(std::move(found->second)) {
+    of.products_.erase(found);
+  }
+  ~TakenProducts() {
+    for (const Product& p : waiting.list)
+      if (p.g.defined()) pass.unpin(p.g);
+  }
+  TakenProducts(const TakenProducts&) = delete;
+  TakenProducts& operator=(const TakenProducts&) = delete;
+};
 
 void GradientPass::flush(std::uint32_t value) {
   slots_[value].clear(Slot::deferred);
   if (options_.differentiable) return flush_recorded(value);
   const auto found = products_.find(value);
   if (found == products_.end()) return;
-  Products waiting = std::move(found->second);
-  products_.erase(found);
-  multiply_blocks(value, waiting, true);
+  TakenProducts taken(*this, found);
+  multiply_blocks(value, taken.waiting, true);
 }
 
 void GradientPass::flush_ready() {
   for (const std::uint32_t value : std::exchange(ready_, {})) {
     const auto found = products_.find(value);
     if (found == products_.end() || found->second.rows < rows_at_once) continue;
-    Products waiting = std::move(found->second);
-    products_.erase(found);
-    multiply_blocks(value, waiting, false);
-    if (waiting.list.empty()) {
+    TakenProducts taken(*this, found);
+    multiply_blocks(value, taken.waiting, false);
+    if (taken.waiting.list.empty()) {
       slots_[value].clear(Slot::deferred);
     } else {
       slots_[value].set(Slot::deferred);
-      products_[value] = std::move(waiting);
+      products_[value] = std::move(taken.waiting);
     }
   }
 }
@@ -135,12 +149,13 @@ void GradientPass::multiply_blocks(std::uint32_t value, Products& waiting, bool 
     for (Product& p : waiting.list) {
       const Tensor copy = empty_like(*p.g.header());
       copy_elements(p.g, copy);
-      unpin(p.g);
       pin(copy);
+      unpin(p.g);
       p.g = copy;
     }
     to = destination(value);
   }
+  std::vector<Product> kept = tape_.check_finite ? waiting.list : std::vector<Product>();
   Tensor hold;
   const Matrix c = as_matrix(to.buffer, hold);
   bool accumulate = to.accumulate;
@@ -158,6 +173,8 @@ void GradientPass::multiply_blocks(std::uint32_t value, Products& waiting, bool 
     waiting.rows -= rows;
     as.clear();
     gs.clear();
+    as.reserve(end - begin);
+    gs.reserve(end - begin);
     for (std::size_t i = end; i-- > begin;) {  // oldest step first
       unpin(waiting.list[i].g);
       as.push_back(std::move(waiting.list[i].a));
@@ -169,6 +186,11 @@ void GradientPass::multiply_blocks(std::uint32_t value, Products& waiting, bool 
     const Matrix g = gather(gs, rows, hold_g);
     multiply(to.buffer.dtype(), a.transposed(), g, accumulate, c);  // [K×N] += [rows×K]ᵀ·[rows×N]
     accumulate = true;
+  }
+  if (tape_.check_finite) {
+    kept.resize(begin);
+    std::reverse(kept.begin(), kept.end());
+    check_products(value, kept, to.buffer);
   }
   waiting.list.erase(waiting.list.begin(),
                      waiting.list.begin() + static_cast<std::ptrdiff_t>(begin));
@@ -196,6 +218,8 @@ void GradientPass::flush_rows(std::uint32_t value) {
   const Destination to = destination(value);
   if (!to.accumulate) fill_elements(to.buffer, 0);
   add_rows_to(to.buffer, list);
+  if (tape_.check_finite && find_non_finite(to.buffer).first >= 0)
+    fail_sum(tape_, value, to.buffer);
 }
 
 Tensor GradientPass::dense_of_rows(std::uint32_t value, const std::vector<SparseRows>& rows) const {

@@ -47,7 +47,7 @@ void GradientPass::add_recorded_region(std::uint32_t value, const Tensor& g, con
 
 void GradientPass::add_recorded_product(std::uint32_t value, const Tensor& a, const Tensor& g) {
   slots_[value].set(Slot::deferred);
-  recorded_[value].products.push_back({flat(a), flat(g)});
+  recorded_[value].products.push_back({flat(a), flat(g), at_});
 }
 
 void GradientPass::flush_recorded(std::uint32_t value) {

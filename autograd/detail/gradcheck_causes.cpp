@@ -79,10 +79,6 @@ bool Comparison::changes_nothing(std::size_t input) {
 // anything of the derivative although |f| does not explain it.
 void Comparison::check_grain(std::size_t input) {
   if (rows_.empty() || check_ != "gradient") return;
-  double most = 0;
-  for (const auto& row : rows_)
-    for (const double v : row[input]) most = std::max(most, std::abs(v));
-  if (!(most > 0) || most < floor_of(input)) return;
   Direction d{.input = input, .numbers = {}};
   const double scale = problem_.inputs()[input].scale;
   for (std::size_t j = 0; j < problem_.inputs()[input].at.size(); ++j)
@@ -104,11 +100,10 @@ void Comparison::check_grain(std::size_t input) {
       }
       analytic[k] = static_cast<double>(total);
       numeric[k] = (up[k] - down[k]) / (2 * t);
-      const double rounding = 1e3 * std::numeric_limits<double>::epsilon() * std::abs(base_[k]) / t;
-      const double size = std::sqrt(squares);
-      if (size > 1e-6 * std::abs(base_[k]) &&
-          std::abs(numeric[k] - analytic[k]) > 0.5 * size + rounding)
-        ++unseen[k];
+      const double rounding =
+          1e3 * std::numeric_limits<double>::epsilon() * std::abs(base_[k]) / t +
+          floor_of(input) * scale;
+      if (std::abs(numeric[k] - analytic[k]) > 0.5 * std::sqrt(squares) + rounding) ++unseen[k];
     }
   }
   const auto at = std::find(unseen.begin(), unseen.end(), static_cast<int>(steps.size()));

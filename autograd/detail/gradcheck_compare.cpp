@@ -97,12 +97,11 @@ LineScale Comparison::scale_of(const Direction& d, std::span<const Numbers> weig
   return scale;
 }
 
-Verdict Comparison::verdict(double analytic, double floor, const Slope& s) const {
+Verdict Comparison::verdict(double analytic, double floor, const Slope& s, double trust) const {
   const double size = std::max({std::abs(analytic), std::abs(s.value), floor});
   const double allowed = options_.relative * size;
   const double apart = std::abs(analytic - s.value);
-  if (s.error <= 100 * allowed && apart <= allowed + s.error)
-    return s.error <= allowed ? Verdict::agrees : Verdict::perhaps;
+  if (s.error <= trust * allowed && apart <= allowed + s.error) return Verdict::agrees;
   if (s.error <= 0.1 * allowed && apart > allowed + 10 * s.error) return Verdict::refuted;
   return Verdict::undecided;
 }
@@ -110,7 +109,9 @@ Verdict Comparison::verdict(double analytic, double floor, const Slope& s) const
 LineSlopes Comparison::slopes(const Direction& d, const Judged& judged) {
   return slopes_along(line(d, judged.weights), scale_of(d, judged.weights),
                       [&](std::size_t k, const Slope& s) {
-                        return verdict(judged.analytic[k], judged.floor[k], s);
+                        // Where f does not move at all, and is not said to, roundings are no matter.
+                        const bool equal = s.value == judged.analytic[k];
+                        return verdict(judged.analytic[k], judged.floor[k], s, equal ? 100 : 1);
                       });
 }
 
@@ -122,7 +123,9 @@ void Comparison::judge(const Direction& d, const Judged& judged, std::vector<Wro
     const Slope& s = found.best[k];
     const double size = std::max({std::abs(analytic), std::abs(s.value), judged.floor[k]});
     const double relative = size > 0 ? std::abs(analytic - s.value) / size : 0;
-    const bool agrees = found.verdict[k] == Verdict::agrees || found.verdict[k] == Verdict::perhaps;
+    const bool agrees = found.verdict[k] == Verdict::agrees ||
+                        (found.verdict[k] == Verdict::undecided &&
+                         verdict(analytic, judged.floor[k], s, 100) == Verdict::agrees);
     if (!(relative <= worst)) worst = std::isnan(relative) ? HUGE_VAL : relative;
     if (agrees) continue;
     wrong.push_back({.direction = d, .analytic = analytic, .numeric = s, .relative = relative});

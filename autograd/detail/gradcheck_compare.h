@@ -58,8 +58,8 @@ class Comparison {
   void judge(const Direction& d, const Judged& judged, std::vector<Wrong>& wrong);
   AlongLine line(const Direction& d, std::span<const Numbers> weights);
   LineScale scale_of(const Direction& d, std::span<const Numbers> weights) const;
-  double floor_of(std::size_t input) const;
-  Verdict verdict(double analytic, double floor, const Slope& s) const;
+  double floor_of(std::size_t input);
+  Verdict verdict(double analytic, double floor, const Slope& s, double trust) const;
 
   Wrong part_of(const Wrong& whole, const Numbers& w, const Numbers& gradient, std::size_t from,
                 std::size_t to);

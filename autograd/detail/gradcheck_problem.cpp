@@ -159,8 +159,12 @@ std::vector<Tensor> Recorded::gradient(const Tensor& upstream, bool differentiab
 
 std::vector<Tensor> Recorded::backward(const Tensor& upstream) {
   std::vector<Tensor> result(leaves_.size());
+  std::vector<Tensor> parameters;
+  for (const CheckedInput& input : checked_.inputs)
+    if (input.is_parameter) parameters.push_back(input.value);
   const Gradients all =
-      tape_.backward(values_, {.upstream = reshape(upstream, values_.shape()), .retain = true});
+      tape_.backward(values_, parameters,
+                     {.upstream = reshape(upstream, values_.shape()), .retain = true});
   std::size_t number = 0;
   for (const CheckedInput& input : checked_.inputs) {
     if (!is_floating(input.value.dtype())) continue;

@@ -19,10 +19,11 @@ class Gradcheck {
   bool is_repeatable();
   void compare(Problem& problem, const char* check, double& worst);
   void check_second_order();
+  void explain_findings();
 
   // What must hold of backward passes among themselves.
-  void check_passes(const Numbers& w);
-  void check_repeat(const Numbers& w);
+  void check_passes();
+  void check_repeat(Recorded& recorded, const Numbers& w);
   void check_linear(Recorded& recorded, const Numbers& w);
   void check_recorded(Recorded& recorded, const Numbers& w);
   void check_alone(const Numbers& w);
@@ -30,7 +31,7 @@ class Gradcheck {
   void check_forward(const Numbers& w);
   void check_single(const Numbers& w);
   Numbers random_weights(Rng& rng) const;
-  double least_size(std::size_t input) const;
+  double least(std::size_t input) const;
   // Adds a finding where an element of b is not what it is in a, to `allowed` beside the largest.
   void expect_close(const char* check, const char* note, std::span<const Tensor> a,
                     std::span<const Tensor> b, double allowed, GradcheckCause cause);

@@ -18,6 +18,7 @@ GradientPass::GradientPass(Recording& tape, Options options)
 
 GradientPass::~GradientPass() {
   --tape_.passes;
+  if (options_.differentiable) tape_.forget_place();
   for (Slot& s : slots_)
     if (s.buffer != nullptr) release(s.buffer);
   slots_.clear();
@@ -88,18 +89,19 @@ void GradientPass::visit_node(std::uint32_t index) {
     complete(v);
     flowed = true;
     needed = needed || slots_[v].is(Slot::needed);
-    if (tape_.check_finite) {
-      retain(slots_[v].buffer);
-      check_finite(operation.name, "is given an upstream gradient",
-                   Tensor::adopt(slots_[v].buffer));
-    }
     if (slots_[v].is(Slot::hooked)) run_hooks(v);
   }
   if (flowed && needed) {
+    at_ = index;
     if (!tape_.recomputed.empty())
       tape_.recomputed.fill(tape_, index, options_.retain || options_.differentiable);
-    Backward rule(*this, node);
-    operation.derivative(rule);
+    if (options_.differentiable) tape_.take_place(node);
+    if (tape_.check_finite) {
+      run_checked_rule(node, index);
+    } else {
+      Backward rule(*this, node);
+      operation.derivative(rule);
+    }
   }
   if (!passed_.empty())
     std::erase_if(passed_,

@@ -127,14 +127,15 @@ class GradientPass {
     std::vector<Layout> layouts;  // of each piece
     std::vector<Product> products;
   };
-  struct Transposed {
-    Tensor of;  // kept, so that its address means no other
-    Tensor turned;
-  };
   // Products of one value in the order in which they came: newest step first.
   struct Products {
     std::vector<Product> list;
     Index rows = 0;
+  };
+  struct TakenProducts;
+  struct Transposed {
+    Tensor of;  // kept, so that its address means no other
+    Tensor turned;
   };
   // A value whose gradient lies in that of `into`, until its rule has run.
   struct Passed {

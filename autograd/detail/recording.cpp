@@ -382,6 +382,7 @@ void Recording::clear_for_reuse() {
   path_frame_ = 0;
   open = true;
   paused = 0;
+  passes = 0;
   observed = false;
   random_operations = 0;
   check_finite = false;

@@ -86,6 +86,7 @@ class Recording {
   int passes = 0;  // that run now
   bool training = true;
   bool check_finite = false;
+  std::uint32_t differentiated = no_node;  // whose derivative is being recorded
   bool observed = false;
   std::uint64_t random_key = 0;
   std::uint64_t random_operations = 0;

@@ -16,6 +16,7 @@ RollBack::~RollBack() {
     tape_->release_saved(node);
   }
   tape_->drop_leaves(leaves_);
+  tape_->recomputed.take_back(nodes_);
   tape_->nodes.resize(nodes_);
   tape_->values.resize(values_);
 }

@@ -33,6 +33,8 @@ std::vector<PassResult> GradientPass::run_alone(std::span<const std::uint32_t> n
       pass.covers_.resize(1);
       pass.passed_.clear();
       pass.rows_.clear();
+      pass.recorded_.clear();
+      pass.transposed_.clear();
     }
   } const clean{*this, nodes, wanted, seeds};
 

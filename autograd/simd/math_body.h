@@ -224,7 +224,7 @@ Quarter<T> split_quarters(const Packet<T>& x) {
 }
 
 // y, and f(x) in lanes that are beyond. What stands in other lanes, and behind the last element,
-// changes nothing: else one number would have two sines.
+// changes nothing, y is not even computed by another copy of its code: one number has one sine.
 template <class T>
 Packet<T> unless_far(const Packet<T>& x, const Packet<T>& y, T (*f)(T)) {
   const auto near = abs(x) <= Real<T>::trig_most;

@@ -27,7 +27,7 @@ inline constexpr CustomOp<1> log_cosh{
         [] {
           return Check{
               .cases = {{.name = "vector",
-                         .inputs = {{.shape = {5}, .low = -3, .high = 3, .avoid = {0}}},
+                         .inputs = {{.shape = {5}, .low = -3, .high = 3}},
                          .call = [](std::span<const Tensor> in) { return log_cosh(in[0]); }}}};
         },
     .formula = "log cosh x; tanh x"};
@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(record_is_one_node_with_its_name) {
   const Tensor y = log_cosh(x);
   BOOST_TEST(tape.nodes() == 1);
   BOOST_TEST(tape.snapshot().nodes.at(0).operation == "log_cosh");
-  static_cast<void>(tape.backward(sum(y), {.retain = true}));
+  static_cast<void>(tape.gradient(sum(y), x));
   BOOST_TEST(tape.nodes() == 2);
 }
 

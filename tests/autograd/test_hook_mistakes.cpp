@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(values_that_cannot_be_hooked) {
              "[hook_parameter] f64 [4] is no parameter; needed a parameter of a module; hint: "
              "tape.on_gradient(x, hook) for any other tensor");
   const Tensor x = tape.watch(points());
-  static_cast<void>(tape.backward(sum(x)));
+  static_cast<void>(tape.backward(sum(x), std::span<const Tensor>()));
   check_text([&] { tape.on_gradient(x, look); },
              "[on_gradient] a tape that is closed; needed an open tape; hint: hooks come before "
              "backward");

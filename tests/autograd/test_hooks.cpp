@@ -311,6 +311,33 @@ BOOST_AUTO_TEST_CASE(what_a_hook_returns_stays_the_users) {
   BOOST_TEST(all_equal(g, points()).ok());
 }
 
+// What is hooked within a function that runs again is hooked once.
+BOOST_AUTO_TEST_CASE(hooks_within_recomputation) {
+  Tape tape;
+  const Tensor x = tape.watch(points());
+  std::vector<Tensor> seen;
+  int runs = 0;
+  const auto f = [&](const Tensor& in) {
+    ++runs;
+    const Tensor h = tanh(in);
+    on_gradient(h, [&](const Tensor& g) {
+      seen.push_back(g);
+      return 3.0 * g;
+    });
+    return h * h;
+  };
+  const Tensor y = sum(recompute(f, x));
+  const Tensor h = detach(tanh(x));
+  for (const bool differentiable : {false, true}) {
+    const Tensor g = tape.gradient(y, x, {.differentiable = differentiable});
+    BOOST_REQUIRE(seen.size() == 1);
+    BOOST_TEST(all_equal(seen[0], 2.0 * h).ok());
+    BOOST_TEST(all_close(g, 6.0 * h * (1.0 - h * h), {.relative = 1e-14}).ok());
+    seen.clear();
+  }
+  BOOST_TEST(runs > 1);
+}
+
 // A gradient that only hooks ask for goes once it was passed on.
 BOOST_AUTO_TEST_CASE(nothing_is_held_for_hooks_alone) {
   Tape tape;

@@ -40,7 +40,7 @@ RuleCases wrong_in_second_order() {
   cut(base::mul(), "operand detached", missing, [](const Given& d) -> Out {
     return {d.dy() * detach(d.x(1)), d.dy() * d.x(0)};
   });
-  cut(base::div(), "quotient detached", wrong, [](const Given& d) -> Out {
+  cut(base::div(), "quotient detached", missing, [](const Given& d) -> Out {
     return {d.dy() / d.x(1), -d.dy() * detach(d.y()) / d.x(1)};
   });
   cut(base::matmul(), "W detached", missing, [](const Given& d) -> Out {
