@@ -21,8 +21,8 @@ struct Snapshot;
 struct TapeReport;
 
 struct TapeOptions {
-  bool training = true;       // dropout and its relatives act
-  const Rng* rng = nullptr;   // where the tape's random key comes from; null: default_rng()
+  bool training = true;      // dropout and its relatives act
+  const Rng* rng = nullptr;  // where the tape's random key comes from; null: default_rng()
   // Stop at the first recorded operation that makes NaN or Inf, or whose derivative does; the error
   // says where, and what it was given. -inf passes where a constant brings it in: a mask.
   bool check_finite = false;

@@ -223,7 +223,7 @@ void GradientPass::flush_rows(std::uint32_t value) {
 }
 
 Tensor GradientPass::dense_of_rows(std::uint32_t value, const std::vector<SparseRows>& rows) const {
-  const Tensor table = empty(tape_.shape_of(value), tape_.dtype_of_value(value));
+  Tensor table = empty(tape_.shape_of(value), tape_.dtype_of_value(value));
   fill_elements(table, 0);
   add_rows_to(table, rows);
   return table;

@@ -162,9 +162,8 @@ std::vector<Tensor> Recorded::backward(const Tensor& upstream) {
   std::vector<Tensor> parameters;
   for (const CheckedInput& input : checked_.inputs)
     if (input.is_parameter) parameters.push_back(input.value);
-  const Gradients all =
-      tape_.backward(values_, parameters,
-                     {.upstream = reshape(upstream, values_.shape()), .retain = true});
+  const Gradients all = tape_.backward(
+      values_, parameters, {.upstream = reshape(upstream, values_.shape()), .retain = true});
   std::size_t number = 0;
   for (const CheckedInput& input : checked_.inputs) {
     if (!is_floating(input.value.dtype())) continue;

@@ -9,7 +9,10 @@ namespace unroll::detail {
 class RollBack {
  public:
   explicit RollBack(Recording& tape)
-      : tape_(&tape), nodes_(tape.nodes.size()), values_(tape.values.size()), leaves_(tape.leaves.size()) {}
+      : tape_(&tape),
+        nodes_(tape.nodes.size()),
+        values_(tape.values.size()),
+        leaves_(tape.leaves.size()) {}
   ~RollBack();
   RollBack(const RollBack&) = delete;
   RollBack& operator=(const RollBack&) = delete;
