@@ -7,6 +7,7 @@
 
 #include <array>
 #include <concepts>
+#include <cstring>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -196,7 +197,11 @@ struct CustomOp<N, Numbers, std::index_sequence<I...>> {
       else
         made = forward.get()(in, numbers);
     }
-    const Attributes attributes{derivative.get(), saves, numbers};
+    Attributes attributes;
+    std::memset(static_cast<void*>(&attributes), 0, sizeof attributes);  // also between the fields
+    attributes.derivative = derivative.get();
+    attributes.saves = saves;
+    attributes.numbers = numbers;
     return detail::record_custom(record, in, std::move(made), saves, &attributes,
                                  sizeof(attributes));
   }

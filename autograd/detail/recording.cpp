@@ -109,6 +109,7 @@ std::byte* Recording::push(const Operation* operation, std::span<const std::uint
   const std::size_t bytes =
       (attributes + 8 * (saved.size() + extents) + 4 * inputs.size() + 7) & ~std::size_t{7};
   std::byte* payload = arena(bytes);
+  if (attributes != attribute_bytes) std::memset(payload + attributes - 8, 0, 8);
   const auto node = static_cast<std::uint32_t>(nodes.size());
   const auto first = static_cast<std::uint32_t>(values.size());
 

@@ -152,6 +152,12 @@ Survey Surveyor::survey(std::span<const std::uint32_t> nodes) {
     found.suspects.push_back({.fault = Fault::not_deterministic, .node = n});
     return found;
   }
+  // Attributes may hold bytes that mean nothing, between fields: what changes by itself.
+  std::vector<std::uint32_t> restless = still_.attributes_changed;
+  for (int again = 0; again < 2; ++again) {
+    const auto changed = replays_.run(0.0).attributes_changed;
+    restless.insert(restless.end(), changed.begin(), changed.end());
+  }
   for (const double step : steps_) {
     plus_.push_back(replays_.run(step));
     minus_.push_back(replays_.run(-step));
@@ -170,8 +176,7 @@ Survey Surveyor::survey(std::span<const std::uint32_t> nodes) {
   found.cuts = everywhere([](const Replayed& r) -> auto& { return r.constants_changed; });
   for (const std::uint32_t n :
        everywhere([](const Replayed& r) -> auto& { return r.attributes_changed; }))
-    if (!std::binary_search(still_.attributes_changed.begin(), still_.attributes_changed.end(), n))
-      found.cuts.push_back(n);
+    if (std::find(restless.begin(), restless.end(), n) == restless.end()) found.cuts.push_back(n);
   std::sort(found.cuts.begin(), found.cuts.end());
 
   // In the order of backward(): a rule may count how often it was called.
