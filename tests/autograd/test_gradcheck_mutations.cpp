@@ -35,8 +35,8 @@ void prove(const RuleCases& cases, std::uint64_t seeds) {
 BOOST_AUTO_TEST_SUITE(gradcheck_mutations)
 
 // By differences of another make, or by comparing two calls: no mistake counts that is none.
-BOOST_AUTO_TEST_CASE(wrong_rules_are_wrong) { prove(all_wrong_rules(), full_or(5, 1)); }
-BOOST_AUTO_TEST_CASE(right_rules_are_right) { prove(all_right_rules(), full_or(3, 1)); }
+BOOST_AUTO_TEST_CASE(wrong_rules_are_wrong) { prove(all_wrong_rules(), full_or<std::uint64_t>(5, 1)); }
+BOOST_AUTO_TEST_CASE(right_rules_are_right) { prove(all_right_rules(), full_or<std::uint64_t>(3, 1)); }
 
 BOOST_AUTO_TEST_CASE(every_wrong_rule_is_caught) {
   MutationTable table;
@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(every_wrong_rule_is_caught) {
 
 // The same mistakes at other points.
 BOOST_AUTO_TEST_CASE(wrong_rules_are_caught_wherever_they_are) {
-  const std::uint64_t seeds = full_or(200, 20);
+  const std::uint64_t seeds = full_or<std::uint64_t>(200, 20);
   for (const RuleCase& c : all_wrong_rules())
     for (std::uint64_t s = 2; s < 2 + seeds; ++s)
       BOOST_TEST(!check(c, s).ok(), c.title() << ", seed " << s << ", went unnoticed");
