@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(right_rules_raise_no_alarm_in_parameters) {
 // 200 seeds; each model is drawn with a few of them, or with all where there is time.
 BOOST_AUTO_TEST_CASE(right_models_raise_no_alarm) {
   BOOST_TEST(right_models(1).size() >= wrong_models().size());
-  const std::uint64_t every = full_or(1, 50);
+  const std::uint64_t every = full_or<std::uint64_t>(1, 50);
   for (std::uint64_t s = 1; s <= 200; ++s) {
     std::uint64_t number = 0;
     for (const ModelCase& c : right_models(s)) {
