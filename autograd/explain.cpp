@@ -1,4 +1,6 @@
+#include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/suspects.h>
+#include <unroll/autograd/error.h>
 #include <unroll/autograd/explain.h>
 #include <unroll/autograd/operation.h>
 
@@ -149,6 +151,14 @@ void look_at_whole(Replays& replays, const CheckedFunction& f, const ExplainOpti
   }
 }
 
+void check_results(const Replays& replays) {
+  for (const Tensor& y : replays.results())
+    if (is_floating(y.dtype()) && find_non_finite(y).first >= 0)
+      fail_nowhere("explain", {.given = "the function returns NaN or Inf in " + describe(y),
+                               .needed = "finite values at the point",
+                               .hint = "Tape tape({.check_finite = true}) finds where it began"});
+}
+
 }  // namespace
 
 Explanation explain(CheckedFunction f, const ExplainOptions& options) {
@@ -185,6 +195,7 @@ Explanation explain(CheckedFunction f, const ExplainOptions& options) {
   std::vector<std::uint32_t> unusable;
   {
     Replays replays(f, {.second_order = options.order > 1, .seed = options.seed});
+    check_results(replays);
     Surveyor surveyor(replays, options);
     std::vector<std::uint32_t> nodes(replays.nodes().size());
     std::iota(nodes.begin(), nodes.end(), 0U);

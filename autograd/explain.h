@@ -70,8 +70,8 @@ Explanation explain(CheckedFunction f, const ExplainOptions& options);
 // what its derivative rule says of that operation alone. Takes what gradcheck takes: everything is
 // in f64, a model must be; what f draws is the same in every run. A run costs a few times f itself,
 // a rule the size of its operands (so time steps selected from one long sequence their square);
-// finding the element of a wrong one takes a hundred runs more. Throws what f throws; parameters
-// are left as they were.
+// finding the element of a wrong one takes a hundred runs more. Throws where f gives NaN or Inf, and
+// what f throws; parameters are left as they were.
 //   std::cout << explain(model, [&] { return cross_entropy(model(ids), labels); });
 template <class F>
 Explanation explain(const F& f, std::span<const Tensor> inputs,

@@ -108,6 +108,17 @@ GradcheckReport run_gradcheck(CheckedFunction checked, const GradcheckOptions& o
     fail_nowhere("gradcheck", {.given = "order " + std::to_string(options.order),
                                .needed = "1 or 2",
                                .hint = "{.order = 2}"});
+  if (!(options.relative > 0))
+    fail_nowhere("gradcheck", {.given = "relative " + std::to_string(options.relative),
+                               .needed = "a number above 0",
+                               .hint = "{.relative = 1e-7}"});
+  if (std::min({options.entries, options.directions, options.rows}) < 0 ||
+      (options.entries == 0 && options.directions == 0 && options.rows == 0))
+    fail_nowhere("gradcheck", {.given = "entries " + std::to_string(options.entries) +
+                                        ", directions " + std::to_string(options.directions) +
+                                        ", rows " + std::to_string(options.rows),
+                               .needed = "counts, not all of them 0",
+                               .hint = "{.entries = 4096, .directions = 8, .rows = 8}"});
   checked.training = options.training;
   checked.seed = options.seed;
   prepare("gradcheck", checked);

@@ -6,8 +6,9 @@ namespace unroll {
 
 void on_gradient(const Tensor& x, GradientHook hook) {
   detail::require_defined("on_gradient", "x", x);
-  if (detail::tapes.current != nullptr)
-    detail::hook_value(*detail::tapes.current, x, std::move(hook));
+  detail::Recording* const tape = detail::tapes.current;
+  if (tape != nullptr && tape->history(x.header(), "on_gradient") != detail::no_value)
+    detail::hook_value(*tape, x, std::move(hook));
 }
 
 HookHandle hook_parameter(const Tensor& parameter, GradientHook hook) {

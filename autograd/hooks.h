@@ -101,6 +101,7 @@ class [[nodiscard]] HookHandle {
   HookHandle(std::weak_ptr<detail::AnyHookList> list, Index id) : list_(std::move(list)), id_(id) {}
   HookHandle(HookHandle&& other) noexcept : list_(std::exchange(other.list_, {})), id_(other.id_) {}
   HookHandle& operator=(HookHandle&& other) noexcept {
+    if (this == &other) return *this;
     remove();
     list_ = std::exchange(other.list_, {});
     id_ = other.id_;
@@ -120,7 +121,7 @@ class [[nodiscard]] HookHandle {
 };
 
 // Tape::on_gradient on this thread's current tape, for code that has no tape at hand. Nothing where
-// there is none.
+// there is none, or x has no history on it: behind frozen parameters, or as a constant.
 void on_gradient(const Tensor& x, GradientHook hook);
 
 // A hook on the gradient of a parameter, on every tape from now on: it runs once in each backward()

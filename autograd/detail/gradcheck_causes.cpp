@@ -10,7 +10,7 @@ namespace {
 
 double relative_to(double a, double b) {
   const double size = std::max(std::abs(a), std::abs(b));
-  return size > 0 ? std::abs(a - b) / size : 0;
+  return !(size <= 0) ? std::abs(a - b) / size : 0;
 }
 
 // Whether differences at three steps in a row are within `spread` of a value.

@@ -122,7 +122,7 @@ void Comparison::judge(const Direction& d, const Judged& judged, std::vector<Wro
     const double analytic = judged.analytic[k];
     const Slope& s = found.best[k];
     const double size = std::max({std::abs(analytic), std::abs(s.value), judged.floor[k]});
-    const double relative = size > 0 ? std::abs(analytic - s.value) / size : 0;
+    const double relative = !(size <= 0) ? std::abs(analytic - s.value) / size : 0;
     const bool agrees = found.verdict[k] == Verdict::agrees ||
                         (found.verdict[k] == Verdict::undecided &&
                          verdict(analytic, judged.floor[k], s, 100) == Verdict::agrees);
@@ -379,7 +379,7 @@ void Comparison::narrow_output(Wrong& wrong) {
   wrong.weights.clear();
   wrong.output = static_cast<Index>(from);
   const double size = std::max(std::abs(wrong.analytic), std::abs(wrong.numeric.value));
-  wrong.relative = size > 0 ? std::abs(wrong.analytic - wrong.numeric.value) / size : 0;
+  wrong.relative = !(size <= 0) ? std::abs(wrong.analytic - wrong.numeric.value) / size : 0;
 }
 
 }  // namespace unroll::detail

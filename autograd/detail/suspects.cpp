@@ -73,6 +73,20 @@ void Surveyor::enter(const Suspect& suspect, double terms, Survey& to) {
     to.suspects.push_back(suspect);
 }
 
+// Of numbers that are none there are no differences.
+bool Surveyor::is_finite(std::uint32_t node) const {
+  const ReplayNode& n = replays_.nodes()[node];
+  const auto finite = [&](std::uint32_t v) {
+    const auto& all = replays_.values()[v].elements;
+    return std::all_of(all.begin(), all.end(), [](double x) { return std::isfinite(x); });
+  };
+  for (const std::uint32_t v : n.inputs)
+    if (v != no_value && !finite(v)) return false;
+  for (std::uint32_t v = n.first_output; v < n.first_output + n.outputs; ++v)
+    if (!finite(v)) return false;
+  return true;
+}
+
 void Surveyor::judge(RulePasses& passes, std::uint32_t node, Survey& to) {
   const ReplayNode& n = replays_.nodes()[node];
   std::vector<std::uint32_t> patterns{no_value};
@@ -182,7 +196,7 @@ Survey Surveyor::survey(std::span<const std::uint32_t> nodes) {
   // In the order of backward(): a rule may count how often it was called.
   RulePasses passes(replays_.tape());
   for (std::size_t k = nodes.size(); k-- > 0;) {
-    if (nodes[k] >= found.same_nodes || !is_f64(nodes[k])) continue;
+    if (nodes[k] >= found.same_nodes || !is_f64(nodes[k]) || !is_finite(nodes[k])) continue;
     judge(passes, nodes[k], found);
     if (options_.order > 1) judge_second(passes, nodes[k], found);
   }

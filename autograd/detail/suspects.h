@@ -45,6 +45,7 @@ class Surveyor {
     std::vector<double> plus, minus;
   };
   bool is_f64(std::uint32_t node) const;
+  bool is_finite(std::uint32_t node) const;
   void judge(RulePasses& passes, std::uint32_t node, Survey& to);
   void judge_second(RulePasses& passes, std::uint32_t node, Survey& to);
   SecondOrder second_order_of(RulePasses& passes, std::uint32_t node) const;

@@ -264,6 +264,22 @@ BOOST_AUTO_TEST_CASE(a_corner_that_is_round_on_a_small_scale_is_right) {
   BOOST_TEST(e.judged == 0, e);
 }
 
+BOOST_AUTO_TEST_CASE(accuses_nobody_of_what_is_no_number) {
+  const auto of_log = [](const Tensor& x) { return log(x); };
+  BOOST_CHECK_EXCEPTION(explain(of_log, {tensor({-1.0, 1.0}, f64)}), Error, [](const Error& e) {
+    return std::string(e.what()) ==
+           "[explain] the function returns NaN or Inf in f64 [2]; needed finite values at the "
+           "point; hint: Tape tape({.check_finite = true}) finds where it began";
+  });
+  // What is infinite on the way, as a masked score, is not judged.
+  const Explanation masked = explain(
+      [](const Tensor& x) {
+        return softmax(masked_fill(x, tensor({0, 1, 0}), -HUGE_VAL), -1);
+      },
+      {tensor({0.1, 0.2, 0.3}, f64)});
+  BOOST_TEST((masked.fault == Fault::none), masked);
+}
+
 BOOST_AUTO_TEST_CASE(says_where_operations_depend_on_values) {
   const auto f = [](const Tensor& x) {
     const Tensor y = sin(x);

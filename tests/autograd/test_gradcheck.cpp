@@ -132,7 +132,8 @@ BOOST_AUTO_TEST_CASE(random_numbers_are_held) {
   int zeros_seen = 0;
   const auto count = [&](const Tensor& v) {
     const Tensor y = dropout(v, 0.5);
-    for (const double value : detach(y.to(f64)).span<double>()) zeros_seen += value == 0 ? 1 : 0;
+    const Tensor all = detach(y.to(f64));
+    for (const double value : all.span<double>()) zeros_seen += value == 0 ? 1 : 0;
     return y;
   };
   BOOST_TEST(gradcheck(count, {x}).ok());
@@ -221,6 +222,12 @@ BOOST_AUTO_TEST_CASE(wrong_calls) {
       "gradcheck([](const Tensor& a, const Tensor& b) { return a * b; }, {x, y})");
   check_throws([&] { return gradcheck(f, {numbers({1})}, {.order = 3}); },
                "[gradcheck] order 3; needed 1 or 2; hint: {.order = 2}");
+  check_throws([&] { return gradcheck(f, {numbers({1})}, {.relative = -1}); },
+               "[gradcheck] relative -1.000000; needed a number above 0; hint: {.relative = 1e-7}");
+  check_throws(
+      [&] { return gradcheck(f, {numbers({1})}, {.entries = 0, .directions = 0, .rows = 0}); },
+      "[gradcheck] entries 0, directions 0, rows 0; needed counts, not all of them 0; hint: "
+      "{.entries = 4096, .directions = 8, .rows = 8}");
 }
 
 BOOST_AUTO_TEST_CASE(wrong_functions) {

@@ -169,9 +169,8 @@ BOOST_AUTO_TEST_CASE(values_that_cannot_be_hooked) {
   check_text([&] { tape.on_gradient(points(), look); },
              "[on_gradient] x f64 [4] has no history on this tape" + rest +
                  "Tensor w = tape.watch(x), then use w");
-  check_text([&] { on_gradient(points(), look); },
-             "[on_gradient] x f64 [4] has no history on this tape" + rest +
-                 "Tensor w = tape.watch(x), then use w");
+  BOOST_CHECK_NO_THROW(on_gradient(points(), look));
+  BOOST_CHECK_NO_THROW(on_gradient(W, look));
   check_text([&] { tape.on_gradient(W, look); }, "[on_gradient] head.W f64 [4] is frozen" + rest +
                                                      "unfreeze() before the Tape is made");
   BOOST_TEST(error_of([&] {
