@@ -35,8 +35,12 @@ void prove(const RuleCases& cases, std::uint64_t seeds) {
 BOOST_AUTO_TEST_SUITE(gradcheck_mutations)
 
 // By differences of another make, or by comparing two calls: no mistake counts that is none.
-BOOST_AUTO_TEST_CASE(wrong_rules_are_wrong) { prove(all_wrong_rules(), full_or<std::uint64_t>(5, 1)); }
-BOOST_AUTO_TEST_CASE(right_rules_are_right) { prove(all_right_rules(), full_or<std::uint64_t>(3, 1)); }
+BOOST_AUTO_TEST_CASE(wrong_rules_are_wrong) {
+  prove(all_wrong_rules(), full_or<std::uint64_t>(5, 1));
+}
+BOOST_AUTO_TEST_CASE(right_rules_are_right) {
+  prove(all_right_rules(), full_or<std::uint64_t>(3, 1));
+}
 
 BOOST_AUTO_TEST_CASE(every_wrong_rule_is_caught) {
   MutationTable table;
