@@ -15,7 +15,7 @@ Index rounded_up(Index n, Index unit) { return (n + unit - 1) / unit * unit; }
 }  // namespace
 
 Index steps_of_block(Index batch) {
-  constexpr Index rows = 512;
+  constexpr Index rows = 2048;
   return std::max<Index>(1, rows / std::max<Index>(1, batch));
 }
 

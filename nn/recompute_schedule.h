@@ -6,7 +6,7 @@
 // Which steps of a layer keep what they saved for the gradient, and which make it again.
 namespace unroll::nn::detail {
 
-// Time steps that a layer hands to project() at once, where the cell allows it: about 512 rows, so
+// Time steps that a layer hands to project() at once, where the cell allows it: about 2048 rows, so
 // that what is projected need not be there as a whole, with or without recomputation.
 Index steps_of_block(Index batch);
 

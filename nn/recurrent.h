@@ -56,7 +56,7 @@ enum class Skip { none, residual, highway };
 // the last segments as the budget for R S T / k + k V + … allows are kept and not made twice. It
 // throws where nothing fits, and says what would.
 //
-// Sequences are handed to project() in blocks of max(1, 512 / B) steps, and k is rounded up to a
+// Sequences are handed to project() in blocks of max(1, 2048 / B) steps, and k is rounded up to a
 // multiple of that, where the cell has a project() that treats each step alone, as the library's
 // have; elsewhere project() gets the whole sequence, whose result stays as a whole. The model must
 // live until the gradient is there.

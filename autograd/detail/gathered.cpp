@@ -14,7 +14,7 @@ namespace {
 // Rows gathered for one product, as soon as they have come: bounds the memory that waits, and is a
 // fixed cut for the order of the sum. A layer of library cells makes gradients of as many rows in
 // one piece.
-constexpr Index rows_at_once = 512;
+constexpr Index rows_at_once = 2048;
 
 // Also where the rows have no elements.
 Index row_count(const Tensor& x) {

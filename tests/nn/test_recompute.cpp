@@ -260,14 +260,14 @@ BOOST_AUTO_TEST_CASE(memory_falls_as_promised) {
   BOOST_TEST(whole > 7 * T);
   for (const Index every : {16, 32, 64, 128}) {
     const double k = static_cast<double>(every);
-    // Outputs; states; a segment; blocks of 512 rows; the tape's own 1.5 KB a step, and weights.
-    const double promised = T + 2 * T / k + 7 * k + 20 * 512 / 32 + T * 1536 / unit + 60;
+    // Outputs; states; a segment; blocks of 2048 rows; the tape's own 1.5 KB a step, and weights.
+    const double promised = T + 2 * T / k + 7 * k + 20 * 2048 / 32 + T * 1536 / unit + 60;
     BOOST_TEST_CONTEXT("every " << every << ": " << peak(every, 0) << " of " << whole
                                 << ", promised " << promised)
     BOOST_TEST(peak(every, 0) < 1.15 * promised);
   }
-  const double least = T + 20 * 512 / 32 + T * 1536 / unit + 60;
-  for (const double budget : {500.0, 1000.0, 3000.0}) {
+  const double least = T + 20 * 2048 / 32 + T * 1536 / unit + 60;
+  for (const double budget : {600.0, 1000.0, 3000.0}) {
     const double found = peak(0, static_cast<Index>(budget * unit));
     BOOST_TEST_CONTEXT("budget " << budget << ": " << found << ", besides " << least)
     BOOST_TEST(found < 1.15 * (least + budget));
