@@ -9,13 +9,14 @@
 
 #include "support/leaves.h"
 #include "support/numeric.h"
+#include "support/source_tree.h"
 #include "support/temporary_folder.h"
 
 namespace unroll::test {
 namespace {
 
 std::string golden(const std::string& name) {
-  return read_file(std::string(UNROLL_SOURCE_DIR) + "/tests/golden/" + name);
+  return read_file(source_tree("tests/golden/" + name));
 }
 
 // A cell of two steps, in modules and time steps, with a constant, a repeated operand and several

@@ -7,6 +7,7 @@
 #include "support/numeric.h"
 #include "support/recurrent_fixture.h"
 #include "support/recurrent_layers.h"
+#include "support/source_tree.h"
 #include "support/temporary_folder.h"
 
 namespace unroll::test {
@@ -18,8 +19,7 @@ void check_close(const Tensor& a, const Tensor& b, const std::string& what) {
 }
 
 nn::Safetensors layers_file() {
-  return nn::Safetensors::open(
-      (std::filesystem::path(UNROLL_SOURCE_DIR) / "tests/fixtures/layers.safetensors").string());
+  return nn::Safetensors::open(source_tree("tests/fixtures/layers.safetensors"));
 }
 
 // The gradients of Σ w·y with respect to everything, against those of a case in the file.

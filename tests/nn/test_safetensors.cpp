@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 #include <support/error_text.h>
 #include <support/safetensors_bytes.h>
+#include <support/source_tree.h>
 #include <support/temporary_folder.h>
 
 using namespace unroll;
@@ -158,8 +159,8 @@ BOOST_AUTO_TEST_CASE(another_reader_finds_the_same) {
 
 BOOST_AUTO_TEST_CASE(reads_what_pytorch_made) {
   Index files = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(
-           std::string(UNROLL_SOURCE_DIR) + "/tests/fixtures")) {
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(source_tree("tests/fixtures"))) {
     if (entry.path().extension() != ".safetensors") continue;
     ++files;
     const auto file = nn::Safetensors::open(entry.path().string());
@@ -179,8 +180,8 @@ BOOST_AUTO_TEST_CASE(reads_what_pytorch_made) {
     }
   }
   BOOST_TEST(files >= 50);
-  const auto lstm = nn::Safetensors::open(std::string(UNROLL_SOURCE_DIR) +
-                                          "/tests/fixtures/recurrent/lstm-plain.safetensors");
+  const auto lstm =
+      nn::Safetensors::open(source_tree("tests/fixtures/recurrent/lstm-plain.safetensors"));
   BOOST_TEST(lstm.metadata().at("kind") == "lstm");
   BOOST_TEST((lstm.dtype("input") == f64));
 }

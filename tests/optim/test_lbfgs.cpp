@@ -8,6 +8,7 @@
 
 #include "optim/model.h"
 #include "support/error_text.h"
+#include "support/source_tree.h"
 
 namespace unroll::test {
 namespace {
@@ -37,7 +38,7 @@ LBFGS::Closure closure_of(const Model& model, const Loss& loss) {
 }
 
 nn::Safetensors fixture() {
-  return nn::Safetensors::open(UNROLL_SOURCE_DIR "/tests/fixtures/lbfgs.safetensors");
+  return nn::Safetensors::open(source_tree("tests/fixtures/lbfgs.safetensors"));
 }
 
 BOOST_AUTO_TEST_SUITE(lbfgs)

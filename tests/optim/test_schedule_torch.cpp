@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "optim/model.h"
+#include "support/source_tree.h"
 
 // Sixty steps of each schedule against PyTorch in double: tests/fixtures/make_schedules.py.
 namespace unroll::test {
@@ -14,7 +15,7 @@ namespace {
 constexpr double lr = 0.4;
 
 nn::Safetensors fixture() {
-  return nn::Safetensors::open(UNROLL_SOURCE_DIR "/tests/fixtures/schedules.safetensors");
+  return nn::Safetensors::open(source_tree("tests/fixtures/schedules.safetensors"));
 }
 
 std::map<std::string, optim::Schedule> schedules() {

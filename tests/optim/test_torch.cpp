@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "optim/model.h"
+#include "support/source_tree.h"
 
 // Fifty steps of each optimiser against those of PyTorch in double: tests/fixtures/README.md.
 namespace unroll::test {
@@ -92,8 +93,7 @@ void run(const nn::Safetensors& file, const Case& c, DType dtype, const CloseOpt
 BOOST_AUTO_TEST_SUITE(torch)
 
 BOOST_AUTO_TEST_CASE(fifty_steps_of_every_optimizer) {
-  const auto file =
-      nn::Safetensors::open(UNROLL_SOURCE_DIR "/tests/fixtures/optimizers.safetensors");
+  const auto file = nn::Safetensors::open(source_tree("tests/fixtures/optimizers.safetensors"));
   const auto cases = cases_of(file);
   BOOST_TEST(cases.size() == 36U);
   for (const Case& c : cases) {

@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "optim/model.h"
+#include "support/source_tree.h"
 
 // Fifty clipped steps of each optimiser, with two groups, against PyTorch in double:
 // tests/fixtures/make_optimizers_more.py.
@@ -97,7 +98,7 @@ std::map<std::string, Make> kinds() {
 }
 
 nn::Safetensors fixture() {
-  return nn::Safetensors::open(UNROLL_SOURCE_DIR "/tests/fixtures/optimizers_more.safetensors");
+  return nn::Safetensors::open(source_tree("tests/fixtures/optimizers_more.safetensors"));
 }
 
 void run(const nn::Safetensors& file, const std::string& name, const Make& make, DType dtype,

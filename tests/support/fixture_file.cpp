@@ -7,10 +7,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "support/source_tree.h"
+
 namespace unroll::test {
 
 FixtureFile read_fixture(const std::string& name) {
-  const std::string path = std::string(UNROLL_SOURCE_DIR) + "/tests/fixtures/" + name;
+  const std::string path = source_tree("tests/fixtures/" + name);
   std::ifstream in(path, std::ios::binary);
   if (!in) throw std::runtime_error(path + " cannot be read");
   const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());

@@ -5,6 +5,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "support/source_tree.h"
+
 namespace unroll::test {
 
 std::vector<Index> Fixture::numbers(const std::string& key) const {
@@ -77,7 +79,7 @@ std::vector<Fixture> read_recurrent_cases(const std::string& path) {
 
 std::vector<std::string> fixture_files(const std::string& folder) {
   std::vector<std::string> files;
-  const auto root = std::filesystem::path(UNROLL_SOURCE_DIR) / "tests" / "fixtures" / folder;
+  const auto root = source_tree("tests/fixtures/" + folder);
   for (const auto& entry : std::filesystem::directory_iterator(root))
     if (entry.path().extension() == ".safetensors") files.push_back(entry.path().string());
   std::sort(files.begin(), files.end());

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "support/source_tree.h"
+
 namespace unroll::test {
 
 Verdict verdict_of(const RuleCase& c, const std::string& input, const GradcheckReport& report) {
@@ -46,7 +48,7 @@ std::string MutationTable::text() const {
 }
 
 std::string documented_table(const std::string& document, const std::string& heading) {
-  std::ifstream in(std::string(UNROLL_SOURCE_DIR) + "/" + document);
+  std::ifstream in(source_tree(document));
   std::string line, table;
   bool found = false;
   while (std::getline(in, line)) {

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "programs.h"
+#include "support/source_tree.h"
 #include "support/temporary_folder.h"
 
 namespace unroll::test {
@@ -69,7 +70,7 @@ std::set<std::string> listed() {
 // First groups of all matches in the files of a folder whose names end so.
 std::set<std::string> found_in(const std::string& path, const std::string& expression) {
   std::set<std::string> found;
-  const std::string text = read_file(std::string(UNROLL_SOURCE_DIR) + "/" + path);
+  const std::string text = read_file(source_tree(path));
   BOOST_REQUIRE_MESSAGE(!text.empty(), path);
   const std::regex regex(expression);
   for (auto i = std::sregex_iterator(text.begin(), text.end(), regex); i != std::sregex_iterator();
@@ -225,8 +226,7 @@ BOOST_AUTO_TEST_CASE(every_class_of_nn_has_a_row) {
   const std::set<std::string> parts{"GatedCell", "LSTMForm", "GRUForm", "Recurrent",
                                     "Parameter", "Child",    "List",    "LearnedState"};
   std::size_t classes = 0;
-  for (const auto& file :
-       std::filesystem::directory_iterator(std::string(UNROLL_SOURCE_DIR) + "/nn")) {
+  for (const auto& file : std::filesystem::directory_iterator(source_tree("nn"))) {
     if (file.path().extension() != ".h") continue;
     for (const std::string& name : found_in("nn/" + file.path().filename().string(),
                                             "\nclass (\\w+) : public (?!Tensor)\\w+")) {
