@@ -255,7 +255,7 @@ void check_second_order(const Variant& v, const Tensor& upstream, Rng& rng) {
         numeric_gradient_anywhere(first, point, w.number[k], full({}, 1, f64));
     BOOST_TEST_CONTEXT("second order, leaf " << w.number[k] << ", differences trusted to "
                                              << numeric.error)
-    BOOST_TEST(disagreement(second[k], numeric.gradient, {.relative = 1e-5}) == "");
+    BOOST_TEST(disagreement(second[k], numeric.gradient, {.relative = 1e-6}) == "");
   }
 }
 
