@@ -13,12 +13,19 @@ endif()
 # A suite of many cases is run in parts, side by side: no test is as long as all others together.
 set(cases_of_part 24)
 
+# Those that take longest begin first, so that none is left for the end when all others are done.
+set(long_suites gradcheck_mutations operations operation_nan random_programs gradcheck_large)
+
 set(content)
 set(names)
 function(append_test name filter)
+  set(cost)
+  if(suite IN_LIST long_suites)
+    set(cost "COST 100")
+  endif()
   string(APPEND content
     "add_test([==[${folder}.${name}]==] [==[${program}]==] [==[--run_test=${filter}]==] --color_output=no)\n"
-    "set_tests_properties([==[${folder}.${name}]==] PROPERTIES TIMEOUT 2400 SKIP_RETURN_CODE 77)\n")
+    "set_tests_properties([==[${folder}.${name}]==] PROPERTIES TIMEOUT 2400 SKIP_RETURN_CODE 77 ${cost})\n")
   set(content "${content}" PARENT_SCOPE)
 endfunction()
 
