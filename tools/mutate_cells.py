@@ -33,7 +33,8 @@ TIMEOUT = 300  # s for one suite; a mistake that makes it endless is noticed
 
 # Tests that know of cells. Suites are named after them.
 TESTS = ["recurrent_torch", "cell_forms", "recurrent_lengths", "recurrent_options", "cells", "historic_mistakes", "errors",
-         "recurrent_windows", "properties", "usage_custom_cell", "wrappers", "wrapped_products", "recurrent_second_order", "recurrent_determinism"]
+         "recurrent_windows", "properties", "usage_custom_cell", "wrappers", "wrappers_without_rates", "wrapped_products",
+         "recurrent_second_order", "recurrent_determinism"]
 OTHER_SUITES = ["initialisation"]  # for changed sources
 # Where a header's mistakes are noticed first, by what stands in "file: description".
 FIRST = {

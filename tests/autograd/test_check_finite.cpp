@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "support/error_text.h"
 #include "support/leaves.h"
 
 namespace unroll::test {
@@ -60,18 +61,18 @@ BOOST_AUTO_TEST_CASE(operations_that_are_not_pointwise) {
   const Tensor W = make_parameter(full({2, 2}, 3e38), "W");
   Tape tape({.check_finite = true});
   const Tensor x = tape.watch(tensor({{0.5, 0.5}, {0.5, 0.0}, {2.0, 2.0}}));
-  BOOST_TEST(error_of([&] { static_cast<void>(matmul(x, W)); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(matmul(x, W)); }) ==
              "[matmul] makes f32 [3, 2] with 2 infinite, first at [2, 0], from f32 [3, 2] (finite, "
              "2 there), W f32 [2, 2] (finite)" +
                  first);
   tape.name(x, "features");
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                static_cast<void>(x / tensor({1.0, 0.0}));
              }) ==
              "[div] makes f32 [3, 2] with 1 NaN and 2 infinite, first at [0, 1], from features f32 "
              "[3, 2] (finite, 0.5 there), f32 [2] (finite)" +
                  first);
-  BOOST_TEST(error_of([&] { static_cast<void>(x / zeros({})); }).find("f32 [] (0)") !=
+  BOOST_TEST(error_text([&] { static_cast<void>(x / zeros({})); }).find("f32 [] (0)") !=
              std::string::npos);
 }
 
@@ -80,21 +81,21 @@ BOOST_AUTO_TEST_CASE(what_came_in_with_a_constant_or_a_leaf_is_said) {
   Tape tape({.check_finite = true});
   const Tensor x = tape.watch(tensor({1.0, 2.0}));
   BOOST_TEST(
-      error_of([&] {
+      error_text([&] {
         static_cast<void>(x + tensor({nan, 1.0}));
       }) ==
       "[add] makes f32 [2] with 1 NaN, first at [0], from f32 [2] (finite, 1 there), f32 [2] "
       "(1 NaN, first at [0], nan there); needed finite values; hint: the constant brought "
       "them in; " +
           masks);
-  BOOST_TEST(error_of([&] { static_cast<void>(x + p); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(x + p); }) ==
              "[add] makes f32 [2] with 1 NaN, first at [1], from f32 [2] (finite, 2 there), head.p "
              "f32 [2] (1 NaN, first at [1], nan there); needed finite values; hint: head.p f32 [2] "
              "had them when the tape first read it");
   // Constants alone are not looked at; what they spoil is.
   const Tensor spoiled = log(tensor({-1.0, 1.0}));
   BOOST_TEST(tape.nodes() == 0);
-  BOOST_TEST(error_of([&] { static_cast<void>(x * spoiled); }).starts_with("[mul] makes "));
+  BOOST_TEST(error_text([&] { static_cast<void>(x * spoiled); }).starts_with("[mul] makes "));
   BOOST_TEST(sum(where(tensor({0.0, 1.0}), spoiled, x)).item() == 1.0);
 }
 
@@ -103,7 +104,7 @@ BOOST_AUTO_TEST_CASE(of_many_operands_the_first_and_the_bad_ones) {
   std::vector<Tensor> parts(6, tape.watch(ones({2})));
   parts[4] = tensor({1.0, inf});
   BOOST_TEST(
-      error_of([&] { static_cast<void>(stack(parts, 0)); }) ==
+      error_text([&] { static_cast<void>(stack(parts, 0)); }) ==
       "[stack] makes f32 [6, 2] with 1 infinite, first at [4, 1], from f32 [2] (finite), f32 [2] "
       "(finite), f32 [2] (finite), f32 [2] (1 infinite, first at [1]) and 2 more (finite); needed "
       "finite values; hint: the constant brought them in; " +
@@ -125,18 +126,18 @@ BOOST_AUTO_TEST_CASE(masks_of_minus_infinity_pass) {
   BOOST_TEST(g.span<float>()[1] == 0.0F);
   BOOST_TEST(g.span<float>()[0] != 0.0F);
   // NaN and inf made of them do not, nor -inf that no constant brings in or that a leaf holds.
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                static_cast<void>(filled * 0.0);
              }).starts_with("[mul_number] makes f32 [2, 3] with 2 NaN, first at [0, 1], from "));
-  BOOST_TEST(error_of([&] { static_cast<void>(-filled); })
+  BOOST_TEST(error_text([&] { static_cast<void>(-filled); })
                  .ends_with("with 2 infinite, first at [0, 1], from f32 [2, 3] (2 infinite, first "
                             "at [0, 1], -inf there); needed finite values; hint: " +
                             masks));
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                static_cast<void>(log(scores - detach(scores)));
              }).starts_with("[log] makes f32 [2, 3] with 6 infinite, first at [0, 0], from "));
   const Tensor leaf = tape.watch(tensor({-inf, 1.0}));
-  BOOST_TEST(error_of([&] { static_cast<void>(leaf * 2.0); }).starts_with("[mul_number] makes "));
+  BOOST_TEST(error_text([&] { static_cast<void>(leaf * 2.0); }).starts_with("[mul_number] makes "));
 }
 
 BOOST_AUTO_TEST_CASE(backward_names_the_operation_whose_derivative_it_is) {
@@ -164,18 +165,18 @@ BOOST_AUTO_TEST_CASE(backward_names_the_operation_whose_derivative_it_is) {
   BOOST_TEST(tape.is_open());
   // Recorded: also the operation inside of the rule that did it.
   BOOST_TEST(
-      error_of([&] { static_cast<void>(tape.gradient(loss, p, {.differentiable = true})); }) ==
+      error_text([&] { static_cast<void>(tape.gradient(loss, p, {.differentiable = true})); }) ==
       "[sqrt] at head, t=2: its derivative, at pointwise_gradient, makes f32 [2] with 1 "
       "infinite, first at [1], from f32 [2] (finite, 0 there), f32 [2] (finite, 2 there)" +
           first_back);
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(loss)); }) == expected);
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(loss)); }) == expected);
   BOOST_TEST(!tape.is_open());
 }
 
 BOOST_AUTO_TEST_CASE(gradient_of_a_leaf_itself) {
   const Tensor p = make_parameter(tensor({1.0, 0.0}), "head.p");
   Tape tape({.check_finite = true});
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(sum(sqrt(p)))); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(sum(sqrt(p)))); }) ==
              "[sqrt] its derivative makes gradient of operand 0 head.p f32 [2] with 1 infinite, "
              "first at [1], given f32 [2] (finite, 1 there), reading head.p f32 [2] (finite, 0 "
              "there)" +
@@ -189,10 +190,10 @@ BOOST_AUTO_TEST_CASE(gradients_in_place_of_a_view) {
   const Tensor x = root * 1.0;
   const Tensor part = slice(x, {.axis = 1, .from = 1, .to = 3});
   const Tensor loss = sum(part * 3.0) + sum(sqrt(part)) + sum(x);
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(loss, part)); })
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.gradient(loss, part)); })
                  .starts_with("[sqrt] its derivative makes gradient of operand 0 f32 [2, 2] with 1 "
                               "infinite, first at [1, 1], "));
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(loss, root)); })
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.gradient(loss, root)); })
                  .starts_with("[sqrt] its derivative makes gradient of operand 0 f32 [2, 2] with 1 "
                               "infinite, first at [1, 1], "));
 }
@@ -208,14 +209,14 @@ BOOST_AUTO_TEST_CASE(gathered_products) {
       const At here("cell", t);
       loss = loss + sum(matmul(x, W) * (t == 2 ? at_two : elsewhere));
     }
-    return error_of([&] { static_cast<void>(tape.backward(loss)); });
+    return error_text([&] { static_cast<void>(tape.backward(loss)); });
   };
   BOOST_TEST(run(1e29, 1.0) ==
              "[matmul] at cell, t=2: its derivative makes gradient of operand 1 cell.Wh f32 [2, 2] "
              "with 4 infinite, first at [0, 0], given f32 [3, 2] (finite), reading f32 [3, 2] "
              "(finite)" +
                  first_back);
-  BOOST_TEST(run(1.0, 1.0) == "nothing was thrown");
+  BOOST_TEST(run(1.0, 1.0) == "");
   BOOST_TEST(run(0.9e28, 0.9e28) ==
              "[backward] finite gradients of cell.Wh f32 [2, 2] add up to 4 infinite, first at [0, "
              "0]; needed finite values; hint: a smaller loss");
@@ -232,7 +233,7 @@ BOOST_AUTO_TEST_CASE(rows_of_a_table) {
   Tape tape({.check_finite = true});
   const Tensor rows = embedding(table, tensor({3, 1, 3}));
   const Tensor loss = sum(rows * tensor({{1.0, 3e38}, {1.0, 1.0}, {1.0, 3e38}}));
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(loss)); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(loss)); }) ==
              "[backward] finite gradients of embed.table f32 [5, 2] add up to 1 infinite, first at "
              "[3, 1]; needed finite values; hint: a smaller loss");
 }
@@ -240,7 +241,7 @@ BOOST_AUTO_TEST_CASE(rows_of_a_table) {
 BOOST_AUTO_TEST_CASE(upstream_that_is_not_finite) {
   Tape tape({.check_finite = true});
   const Tensor x = tape.watch(ones({2}));
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                static_cast<void>(tape.gradient(x * 2.0, x, {.upstream = tensor({1.0, nan})}));
              }) == "[backward] upstream f32 [2] has 1 NaN, first at [1]; needed finite values");
 }
@@ -255,7 +256,7 @@ BOOST_AUTO_TEST_CASE(second_order) {
     y = pow(x, 1.5);
   }
   const Tensor g = tape.gradient(sum(y), x, {.differentiable = true});
-  const std::string text = error_of([&] { static_cast<void>(tape.gradient(sum(g), x)); });
+  const std::string text = error_text([&] { static_cast<void>(tape.gradient(sum(g), x)); });
   BOOST_TEST(text.find(" at critic, t=5: its derivative makes gradient of operand 0 f64 [2] with 1 "
                        "infinite, first at [0], ") != std::string::npos,
              text);

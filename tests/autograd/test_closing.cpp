@@ -1,6 +1,7 @@
 // backward, gradient, closing, retaining, versions.
 #include <boost/test/unit_test.hpp>
 
+#include "support/error_text.h"
 #include "support/leaves.h"
 #include "support/numeric.h"
 
@@ -31,8 +32,9 @@ BOOST_AUTO_TEST_CASE(backward_twice_throws) {
       "this tape was closed by an earlier backward; needed an open tape; hint: one Tape per "
       "window, or "
       "backward(loss, {.retain = true}), or backward(a + b)";
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(loss)); }) == "[backward] " + expected);
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(loss, p)); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(loss)); }) ==
+             "[backward] " + expected);
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.gradient(loss, p)); }) ==
              "[gradient] " + expected);
 }
 
@@ -56,9 +58,9 @@ BOOST_AUTO_TEST_CASE(a_loss_without_history) {
       "this tape; hint: create the Tape before calling the model, or tape.watch(x)";
   const Tensor before = sum(make_parameter(ones({2}), "p"));
   Tape tape;
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(before)); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(before)); }) ==
              "[backward] " + expected);
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(sum(ones({2})))); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(sum(ones({2})))); }) ==
              "[backward] " + expected);
   BOOST_TEST(tape.is_open());
 }
@@ -75,13 +77,13 @@ BOOST_AUTO_TEST_CASE(a_frozen_parameter_as_loss_or_x) {
   for (const bool read : {false, true}) {
     Tape tape;
     const Tensor y = read ? sum(p * q) : sum(q);
-    BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(p)); }) ==
+    BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(p)); }) ==
                "[backward] loss " + frozen);
-    BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(p, q)); }) ==
+    BOOST_TEST(error_text([&] { static_cast<void>(tape.gradient(p, q)); }) ==
                "[gradient] loss " + frozen);
-    BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, p)); }) ==
+    BOOST_TEST(error_text([&] { static_cast<void>(tape.gradient(y, p)); }) ==
                "[gradient] x " + frozen);
-    BOOST_TEST(error_of([&] {
+    BOOST_TEST(error_text([&] {
                  static_cast<void>(tape.gradient(y, {q, p}, {.unreached = Unreached::zero}));
                }) == "[gradient] x " + frozen);
     BOOST_TEST(tape.is_open());
@@ -93,8 +95,8 @@ BOOST_AUTO_TEST_CASE(a_frozen_parameter_as_loss_or_x) {
   freeze(p, false);
   const std::string late = "head.p f32 [1] was read by no operation of this tape, or while frozen" +
                            needed_leaf + "create the Tape before calling the model";
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(p)); }) == "[backward] loss " + late);
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, p)); }) == "[gradient] x " + late);
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(p)); }) == "[backward] loss " + late);
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.gradient(y, p)); }) == "[gradient] x " + late);
 }
 
 BOOST_AUTO_TEST_CASE(a_leaf_as_loss) {
@@ -108,11 +110,11 @@ BOOST_AUTO_TEST_CASE(a_leaf_as_loss) {
     BOOST_TEST(tape.gradient(p, x, {.unreached = Unreached::zero}).item() == 0.0);
     const std::string unread = "q f32 [1] was read by no operation of this tape, or while frozen" +
                                needed_leaf + "create the Tape before calling the model";
-    BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(q)); }) ==
+    BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(q)); }) ==
                "[backward] loss " + unread);
-    BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(q, q)); }) ==
+    BOOST_TEST(error_text([&] { static_cast<void>(tape.gradient(q, q)); }) ==
                "[gradient] loss " + unread);
-    BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, q)); }) ==
+    BOOST_TEST(error_text([&] { static_cast<void>(tape.gradient(y, q)); }) ==
                "[gradient] x " + unread);
     // Asking has not entered it.
     BOOST_TEST(tape.gradient(sum(q * p), q).item() == 2.0);
@@ -130,7 +132,7 @@ BOOST_AUTO_TEST_CASE(a_loss_of_many_elements) {
   const Tensor p = make_parameter(ones({64, 32}), "p");
   Tape tape;
   const Tensor loss = p * 2.0;
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(loss)); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(loss)); }) ==
              "[backward] loss f32 [64, 32]; needed one element; hint: mean(loss), or "
              "backward(loss, {.upstream = weights})");
   BOOST_TEST(tape.is_open());
@@ -184,7 +186,7 @@ BOOST_AUTO_TEST_CASE(gradient_with_respect_to_what_is_not_on_the_tape) {
   Tape tape;
   const Tensor x = tape.watch(tensor({2.0}));
   const Tensor y = sum(x * x);
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, ones({3}))); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.gradient(y, ones({3}))); }) ==
              "[gradient] x f32 [3] is not on this tape; needed a tensor recorded or watched on it, "
              "or a parameter that was "
              "read; hint: Tensor w = tape.watch(x), then use w");
@@ -283,11 +285,11 @@ BOOST_AUTO_TEST_CASE(a_parameter_that_was_changed_is_noticed_by_name) {
   Tape tape;
   const Tensor loss = sum(p * p);
   overwrite(p, 7, 12);
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.backward(loss)); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.backward(loss)); }) ==
              "[backward] head.W was changed (optimizer step 12) after this tape read it; needed "
              "its old value; hint: call "
              "backward before step, or open a new Tape");
-  BOOST_TEST(error_of([&] { static_cast<void>(tanh(p)); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(tanh(p)); }) ==
              "[tanh] head.W was changed (optimizer step 12) after this tape read it; needed its "
              "old value; hint: call "
              "backward before step, or open a new Tape");

@@ -12,6 +12,7 @@
 
 #include "support/leaves.h"
 #include "support/numeric.h"
+#include "support/scale_gradient.h"
 
 namespace unroll::test {
 namespace {
@@ -32,15 +33,6 @@ inline constexpr CustomOp<1> log_cosh{
         },
     .formula = "log cosh x; tanh x"};
 const RegisteredCustomOp registered{log_cosh};
-
-struct Scale {
-  double by = 2;
-};
-inline constexpr CustomOp<1, Scale> scale_gradient{
-    .name = "scale_gradient",
-    .forward = [](const auto& in, const Scale&) { return in[0]; },
-    .derivative = [](const auto&, const Tensor& dy,
-                     const Scale& scale) { return std::array{scale.by * dy}; }};
 
 inline constexpr CustomOp<2> product{.name = "product",
                                      .forward = [](const auto& in) { return in[0] * in[1]; },

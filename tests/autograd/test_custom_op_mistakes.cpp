@@ -17,7 +17,7 @@ Tensor points() { return tensor({-3.0, -0.25, 0.0, 0.5, 40.0}, f64); }
 // What a function of one operand that is wrong somewhere says when it is differentiated.
 template <class Op>
 std::string backward_text(const Op& op, const Tensor& at) {
-  return error_of([&] {
+  return error_text([&] {
     Tape tape;
     const Tensor x = tape.watch(at);
     const Tensor y = op(x);
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(answers_that_do_not_fit) {
 
 BOOST_AUTO_TEST_CASE(results_and_operands_that_do_not_fit) {
   const auto returning = [](auto forward) {
-    return error_of([&] {
+    return error_text([&] {
       const CustomOp<1> op{
           .name = "op", .forward = forward, .derivative = [](const auto&, const Tensor& dy) {
             return std::array{dy};
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(results_and_operands_that_do_not_fit) {
              "[op] forward returned i64 [5]; needed f32 or f64; hint: what has no derivative is a "
              "function, not a CustomOp; y.to(f32)");
   BOOST_TEST(
-      error_of([] { static_cast<void>(negated(Tensor())); }) ==
+      error_text([] { static_cast<void>(negated(Tensor())); }) ==
       "[negated] operand 0 is undefined; needed a tensor; hint: a default-constructed Tensor "
       "holds nothing; zeros({2, 3}) makes one");
   Tensor stale;
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(results_and_operands_that_do_not_fit) {
     stale = ended.watch(points()) * 1.0;
   }
   Tape tape;
-  const std::string text = error_of([&] { static_cast<void>(negated(stale)); });
+  const std::string text = error_text([&] { static_cast<void>(negated(stale)); });
   BOOST_TEST(text.starts_with("[negated] f64 [5] belongs to a tape that has ended"));
   BOOST_TEST(tape.nodes() == 0);
 }
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(parts_that_are_missing) {
   const std::string rest =
       "; needed all three; hint: CustomOp<1> op{.name = \"op\", .forward = …, .derivative = …}";
   const auto text = [](const CustomOp<1>& op) {
-    return error_of([&] { static_cast<void>(op(points())); });
+    return error_text([&] { static_cast<void>(op(points())); });
   };
   BOOST_TEST(text({.forward = forward, .derivative = derivative}) ==
              "[custom_op] a CustomOp without a .name" + rest);
@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(finite_check_names_it) {
       .saves = Saves::inputs};
   Tape tape({.check_finite = true});
   const Tensor x = tape.watch(tensor({1.0, -1.0}));
-  BOOST_TEST(error_of([&] { static_cast<void>(my_log(x)); }).starts_with("[my_log] makes"));
+  BOOST_TEST(error_text([&] { static_cast<void>(my_log(x)); }).starts_with("[my_log] makes"));
 }
 
 // A pass that user code ends has changed nothing: leaves that it entered are gone again.
@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(answer_of_another_tape) {
   const Tensor x = tape.watch(points());
   const Tensor y = sum(op(x));
   BOOST_TEST(all_equal(tape.gradient(y, x), points()).ok());
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                static_cast<void>(tape.gradient(y, x, {.differentiable = true}));
              }).starts_with("[op] f64 [5] belongs to a tape that has ended"));
   stale = Tensor();

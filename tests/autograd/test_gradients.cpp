@@ -3,6 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "support/error_text.h"
 #include "support/leaves.h"
 #include "support/numeric.h"
 
@@ -42,7 +43,7 @@ BOOST_AUTO_TEST_CASE(accumulating_dense_and_sparse) {
   std::string paths;
   for (const auto& entry : total) paths += entry.path + " ";
   BOOST_TEST(paths == "a.table b.W c.other ");
-  BOOST_TEST(error_of([&] { static_cast<void>(lookup(tensor({0}))[other]); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(lookup(tensor({0}))[other]); }) ==
              "[gradients] no gradient of c.other f32 [1]; needed a parameter that the loss "
              "reached; hint: grads.contains(p) "
              "asks; a frozen parameter has none");

@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include "support/error_text.h"
 #include "support/leaves.h"
 #include "support/numeric.h"
 #include "support/source_tree.h"
@@ -109,7 +110,7 @@ BOOST_AUTO_TEST_CASE(writing_files) {
   graph::write(folder / "a.json", snapshot);
   BOOST_TEST(read_file(folder / "a.dot") == graph::to_dot(snapshot));
   BOOST_TEST(read_file(folder / "a.json") == graph::to_json(snapshot));
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                graph::write("graph.svg", snapshot);
              }).starts_with("[graph] file \"graph.svg\"; needed "));
   BOOST_CHECK_THROW(graph::write(folder / "none/a.dot", snapshot), Error);
@@ -159,7 +160,7 @@ BOOST_AUTO_TEST_CASE(any_name_can_be_read_by_graphviz) {
 
 BOOST_AUTO_TEST_CASE(names_must_be_on_the_tape) {
   Tape tape;
-  BOOST_TEST(error_of([&] { tape.name(ones({2}), "x"); }) ==
+  BOOST_TEST(error_text([&] { tape.name(ones({2}), "x"); }) ==
              "[name] x f32 [2] is not on this tape; needed a tensor recorded on it");
 }
 

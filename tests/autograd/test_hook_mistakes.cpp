@@ -86,8 +86,8 @@ BOOST_AUTO_TEST_CASE(hook_may_not_run_the_tape_that_runs_it) {
       "time; hint: keep the tensor, and call it after the pass";
   std::string text;
   tape.on_gradient(h, [&](const Tensor&) {
-    text = error_of([&] { static_cast<void>(tape.gradient(y, x)); });
-    text += error_of([&] { static_cast<void>(tape.backward(y)); });
+    text = error_text([&] { static_cast<void>(tape.gradient(y, x)); });
+    text += error_text([&] { static_cast<void>(tape.backward(y)); });
   });
   static_cast<void>(tape.gradient(y, x));
   BOOST_TEST(text == "[gradient]" + rest + "[backward]" + rest);
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(replacements_that_do_not_fit) {
       tape.on_gradient(hooked, hook);
     else
       on_parameter = hook_parameter(W, hook);
-    return error_of(
+    return error_text(
         [&] { static_cast<void>(tape.backward(y, {.upstream = full({4}, upstream, f64)})); });
   };
   const auto of_parameter = [](Tape&, const Tensor&, const Tensor&) { return Tensor(); };
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(replacements_that_do_not_fit) {
              "[on_gradient] a hook on the gradient of head.W f64 [4] returned 4 NaN, first at [0]; "
              "needed finite values where the gradient is finite; hint: where(g == 0.0, g, …)");
   // What was not finite before may stay so.
-  BOOST_TEST(text(not_finite, of_y, nan) == "nothing was thrown");
+  BOOST_TEST(text(not_finite, of_y, nan) == "");
 }
 
 BOOST_AUTO_TEST_CASE(replacement_of_another_tape) {
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(replacement_of_another_tape) {
   tape.on_gradient(x, [&](const Tensor&) { return stale; });
   // As a value where nothing is recorded, not at all where it is.
   BOOST_TEST(all_equal(tape.gradient(sum(x), x), points()).ok());
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                static_cast<void>(tape.gradient(sum(x), x, {.differentiable = true}));
              }).starts_with("[on_gradient] f64 [4] belongs to a tape that has ended"));
 }
@@ -173,10 +173,10 @@ BOOST_AUTO_TEST_CASE(values_that_cannot_be_hooked) {
   BOOST_CHECK_NO_THROW(on_gradient(W, look));
   check_text([&] { tape.on_gradient(W, look); }, "[on_gradient] head.W f64 [4] is frozen" + rest +
                                                      "unfreeze() before the Tape is made");
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                tape.on_gradient(stale, look);
              }).starts_with("[on_gradient] f64 [4] belongs to a tape that has ended"));
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                tape.on_gradient(Tensor(), look);
              }).starts_with("[on_gradient] x is undefined"));
   check_text([&] { static_cast<void>(hook_parameter(points(), look)); },

@@ -8,7 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "support/leaves.h"
+#include "support/error_text.h"
 #include "support/operation_variants.h"
 
 namespace unroll::test {
@@ -243,10 +243,10 @@ BOOST_AUTO_TEST_CASE(undefined_operands_without_a_row) {
   };
   for (const auto& [name, call] : calls) {
     BOOST_TEST_CONTEXT(name) {
-      const std::string plain = error_of(call);
+      const std::string plain = error_text(call);
       BOOST_TEST(plain.find("undefined") != std::string::npos, plain);
       Tape tape;
-      BOOST_TEST(error_of(call) == plain);
+      BOOST_TEST(error_text(call) == plain);
       BOOST_TEST(tape.nodes() == 0);
     }
   }
@@ -264,13 +264,13 @@ BOOST_AUTO_TEST_CASE(recording_refuses_undefined_operands) {
     static_cast<void>(detail::is_recording("own", operands));
   };
   const auto record = [&](const Tensor& a) { detail::record(own, {&a, &none}, ones({2})); };
-  BOOST_TEST(error_of([&] { ask(x); }) == expected);
-  BOOST_TEST(error_of([&] { record(x); }) == expected);
+  BOOST_TEST(error_text([&] { ask(x); }) == expected);
+  BOOST_TEST(error_text([&] { record(x); }) == expected);
   Tape tape;
   const Tensor watched = tape.watch(x);
   for (const Tensor& a : {x, watched}) {
-    BOOST_TEST(error_of([&] { ask(a); }) == expected);
-    BOOST_TEST(error_of([&] { record(a); }) == expected);
+    BOOST_TEST(error_text([&] { ask(a); }) == expected);
+    BOOST_TEST(error_text([&] { record(a); }) == expected);
   }
   BOOST_TEST(tape.nodes() == 0);
 }

@@ -3,7 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "support/leaves.h"
+#include "support/error_text.h"
 #include "support/numeric.h"
 
 namespace unroll::test {
@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(operands_broadcast) {
         BOOST_TEST(select(select(select(y, 0, i), 0, j), 0, k).item() ==
                    a.span<double>()[static_cast<std::size_t>(i * 3 + k)] -
                        2.0 * b.span<double>()[static_cast<std::size_t>(j)]);
-  BOOST_TEST(error_of([&] { static_cast<void>(call(zeros({3}, f64), zeros({4}, f64))); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(call(zeros({3}, f64), zeros({4}, f64))); }) ==
              "[pointwise] f64 [3] and f64 [4] do not broadcast; needed equal extents, or 1, "
              "counted from the last axis; hint: "
              "reshape(x, {…, 1}) lines an axis up");
@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(order_beyond_two_throws) {
   BOOST_TEST(y.item() == d, boost::test_tools::tolerance(1e-14));
   y = tape.gradient(y, x, {.differentiable = true});
   BOOST_TEST(y.item() == -2 * t * d, boost::test_tools::tolerance(1e-13));
-  BOOST_TEST(error_of([&] { static_cast<void>(tape.gradient(y, x)); })
+  BOOST_TEST(error_text([&] { static_cast<void>(tape.gradient(y, x)); })
                  .find("a derivative past the order this pointwise function was compiled for; "
                        "needed order 2 at most") != std::string::npos);
   // The tape goes on.

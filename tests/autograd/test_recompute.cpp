@@ -1,4 +1,5 @@
 // Functions that run once more for their gradient: the same bits, less memory, and what goes wrong.
+// On random programs: test_recompute_random_programs.cpp.
 #include <unroll/unroll.h>
 
 #include <optional>
@@ -8,79 +9,12 @@
 
 #include "support/error_text.h"
 #include "support/leaves.h"
-#include "support/random_program.h"
+#include "support/same_bits.h"
 
 namespace unroll::test {
 namespace {
 
 using Values = std::vector<Tensor>;
-
-void check_same(const Values& a, const Values& b) {
-  BOOST_REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < a.size(); ++i)
-    BOOST_TEST_CONTEXT("tensor " << i) BOOST_TEST(all_equal(a[i], b[i]));
-}
-
-// A random program of which some instructions run in recompute, and some of those in another.
-struct Cut {
-  Index begin = 0, end = 0, inner_begin = 0, inner_end = 0;
-};
-
-Cut draw_cut(const RandomProgram& program, Rng& rng) {
-  const Index n = program.instructions();
-  Cut cut;
-  cut.begin = rng.below(n);
-  cut.end = cut.begin + 1 + rng.below(n - cut.begin);
-  cut.inner_begin = cut.begin + rng.below(cut.end - cut.begin);
-  cut.inner_end = cut.inner_begin + rng.below(cut.end - cut.inner_begin + 1);
-  return cut;
-}
-
-Values run_cut(const RandomProgram& program, const Values& leaves, const Cut& cut) {
-  Values values = program.run_part(leaves, 0, cut.begin);
-  values = recompute(
-      [&](const Values& given) {
-        Values more = program.run_part(given, cut.begin, cut.inner_begin);
-        more = recompute(
-            [&](const Values& x) { return program.run_part(x, cut.inner_begin, cut.inner_end); },
-            more);
-        return program.run_part(more, cut.inner_end, cut.end);
-      },
-      values);
-  return program.run_part(values, cut.end, program.instructions());
-}
-
-struct Wanted {
-  bool recomputed = false;
-  bool differentiable = false;
-  std::vector<std::size_t> values = {};  // besides the leaves
-};
-
-// Gradients of the loss, once or twice, and of the sum of their squares where they are recorded.
-Values gradients_of(const RandomProgram& program, const Cut& cut, const Wanted& wanted) {
-  Tape tape;
-  Values x;
-  for (const Tensor& leaf : program.leaves()) x.push_back(tape.watch(leaf));
-  const Values all = wanted.recomputed ? run_cut(program, x, cut) : program.run(x);
-  const Tensor loss = program.loss(all);
-  const std::size_t leaves = x.size();
-  for (const std::size_t value : wanted.values) x.push_back(all[value]);
-  const GradientOptions options{.differentiable = wanted.differentiable,
-                                .unreached = Unreached::zero};
-  Values found{detach(loss)};
-  Tensor size = full({}, 0, f64);
-  for (int pass = 0; pass < 2; ++pass)
-    for (const Tensor& g : tape.gradient(loss, x, options)) {
-      found.push_back(detach(g));
-      if (wanted.differentiable && pass == 0) size = size + sum(square(g));
-    }
-  if (wanted.differentiable && size.header()->tape != 0) {
-    x.resize(leaves);
-    for (const Tensor& g : tape.gradient(size, x, {.unreached = Unreached::zero}))
-      found.push_back(detach(g));
-  }
-  return found;
-}
 
 Index pool_bytes() { return memory_stats().live_bytes; }
 
@@ -98,30 +32,6 @@ struct Chain {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(recompute_function)
-
-BOOST_AUTO_TEST_CASE(random_programs_have_the_same_bits) {
-  for (std::uint64_t seed_of_program = 1; seed_of_program <= 300; ++seed_of_program) {
-    const RandomProgram program(seed_of_program, 30);
-    Rng rng = Rng(seed_of_program).split("cut");
-    const Cut cut = draw_cut(program, rng);
-    Wanted wanted;
-    const auto leaves = static_cast<Index>(program.leaves().size());
-    for (Index k = rng.below(3); k > 0; --k)
-      wanted.values.push_back(static_cast<std::size_t>(
-          leaves + rng.below(static_cast<Index>(program.size()) - leaves)));
-    for (const bool differentiable : {false, true}) {
-      wanted.differentiable = differentiable;
-      BOOST_TEST_CONTEXT("program " << seed_of_program << " differentiable " << differentiable
-                                    << " from " << cut.begin << " to " << cut.end << "\n"
-                                    << program.text()) {
-        wanted.recomputed = false;
-        const Values expected = gradients_of(program, cut, wanted);
-        wanted.recomputed = true;
-        check_same(gradients_of(program, cut, wanted), expected);
-      }
-    }
-  }
-}
 
 BOOST_AUTO_TEST_CASE(backward_frees_the_inner_values_and_makes_them_again) {
   const Chain chain;
@@ -172,7 +82,7 @@ BOOST_AUTO_TEST_CASE(dropout_and_default_rng_draw_the_same) {
     found.push_back(normal({3}, 0, 1));
     return found;
   };
-  check_same(train(true), train(false));
+  check_bits(train(true), train(false));
 }
 
 BOOST_AUTO_TEST_CASE(states_go_in_and_come_out) {
@@ -277,7 +187,7 @@ BOOST_AUTO_TEST_CASE(gradient_inside_and_of_values_inside) {
     const Tensor loss = penalty(tape, x, recomputed, inside);
     for (const Tensor& g : tape.gradient(loss, {x, inside})) found[recomputed].push_back(g);
   }
-  check_same(found[1], found[0]);
+  check_bits(found[1], found[0]);
 }
 
 // Copies that products make of weights, too, where the weights are made inside.
@@ -318,7 +228,7 @@ BOOST_AUTO_TEST_CASE(hooks_inside_are_entered_once) {
     found[recomputed].push_back(tape.gradient(sum(y), x));
     BOOST_TEST(calls == 2);
   }
-  check_same(found[1], found[0]);
+  check_bits(found[1], found[0]);
 }
 
 BOOST_AUTO_TEST_CASE(check_finite_says_the_same) {

@@ -5,6 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "support/error_text.h"
 #include "support/leaves.h"
 #include "support/numeric.h"
 
@@ -70,14 +71,14 @@ BOOST_AUTO_TEST_CASE(watch_of_a_computed_value_cuts_it_from_its_past) {
   const Tensor w = sum(z * z);
   BOOST_TEST(tape.gradient(w, z).item() == 8.0);
   BOOST_TEST(
-      error_of([&] { static_cast<void>(tape.gradient(w, x)); }) ==
+      error_text([&] { static_cast<void>(tape.gradient(w, x)); }) ==
       "[gradient] y f32 [] does not depend on x f32 [1]; needed an x that y was computed from; "
       "hint: gradient(y, x, {.unreached = Unreached::zero})");
 }
 
 BOOST_AUTO_TEST_CASE(watch_refuses_whole_numbers_and_undefined) {
   Tape tape;
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                static_cast<void>(tape.watch(tensor({1, 2})));
              }) ==
              "[watch] x i64 [2]; needed f32 or f64; hint: whole numbers have no derivative; "
@@ -142,7 +143,7 @@ BOOST_AUTO_TEST_CASE(pause_of_an_outer_tape_throws) {
   Tape outer;
   Tape inner;
   BOOST_TEST(
-      error_of([&] { auto off = outer.pause(); }) ==
+      error_text([&] { auto off = outer.pause(); }) ==
       "[pause] an outer tape, or one of another thread; needed this thread's innermost tape");
 }
 
@@ -166,7 +167,7 @@ BOOST_AUTO_TEST_CASE(a_value_of_an_outer_tape_is_refused) {
   Tape outer;
   const Tensor y = tanh(outer.watch(tensor({2.0})));
   Tape inner;
-  BOOST_TEST(error_of([&] { static_cast<void>(y * 2.0); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(y * 2.0); }) ==
              "[mul_number] f32 [1] belongs to an outer tape; needed a value of the innermost tape "
              "or without history; "
              "hint: detach(x), or compute under one tape");
@@ -187,12 +188,12 @@ BOOST_AUTO_TEST_CASE(a_value_of_an_ended_tape_is_refused_under_a_tape_and_a_valu
   const std::string expected =
       "f32 [2, 3] belongs to a tape that has ended; needed a value without history; "
       "hint: state = detach(out.state) at the end of each window";
-  BOOST_TEST(error_of([&] { static_cast<void>(tanh(state)); }) == "[tanh] " + expected);
-  BOOST_TEST(error_of([&] { static_cast<void>(select(state, 0, 0)); }) == "[select] " + expected);
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] { static_cast<void>(tanh(state)); }) == "[tanh] " + expected);
+  BOOST_TEST(error_text([&] { static_cast<void>(select(state, 0, 0)); }) == "[select] " + expected);
+  BOOST_TEST(error_text([&] {
                static_cast<void>(matmul(state, ones({3, 2})));
              }) == "[matmul] " + expected);
-  BOOST_TEST(error_of([&] {
+  BOOST_TEST(error_text([&] {
                static_cast<void>(stack({state, state}, 0));
              }) == "[stack] " + expected);
   BOOST_TEST(next.nodes() == 0);
@@ -210,7 +211,7 @@ BOOST_AUTO_TEST_CASE(the_message_tells_where_a_stale_value_was_made) {
     state = tanh(x);
   }
   Tape next;
-  BOOST_TEST(error_of([&] { static_cast<void>(tanh(state)); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(tanh(state)); }) ==
              "[tanh] f32 [2] belongs to a tape that has ended (made at t=63 of lstm.0.forward); "
              "needed a value without "
              "history; hint: state = detach(out.state) at the end of each window");
@@ -225,7 +226,7 @@ union ByHand {
 
 BOOST_AUTO_TEST_CASE(tapes_may_be_destroyed_only_from_the_inside_out) {
   ByHand first, second;
-  const std::string text = error_of([&] { first.tape.~Tape(); });
+  const std::string text = error_text([&] { first.tape.~Tape(); });
   BOOST_TEST(text.starts_with("[tape] tape "), text);
   BOOST_TEST(text.find(" ended while tape ") != std::string::npos, text);
   BOOST_TEST(text.ends_with("; needed tapes that end in reverse order, on their own thread; hint: "
@@ -276,7 +277,7 @@ BOOST_AUTO_TEST_CASE(an_operation_that_throws_has_recorded_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(mixed_dtypes_say_so) {
-  BOOST_TEST(error_of([] { static_cast<void>(ones({3}) * ones({3}, f64)); }) ==
+  BOOST_TEST(error_text([] { static_cast<void>(ones({3}) * ones({3}, f64)); }) ==
              "[mul] f32 [3] and f64 [3]; needed one dtype; hint: created values are f32 unless "
              "told: tensor({…}, f64), or "
              "x.to(f32)");
@@ -286,7 +287,7 @@ BOOST_AUTO_TEST_CASE(features_and_weight_disagree) {
   const auto path = [](const void*) { return std::string("encoder.lstm.0.forward"); };
   const detail::ScopeFrame module(nullptr, path, -1);
   const detail::ScopeFrame step(nullptr, nullptr, 0);
-  BOOST_TEST(error_of([] {
+  BOOST_TEST(error_text([] {
                static_cast<void>(affine(ones({64, 32, 100}), ones({128, 512}), ones({512})));
              }) ==
              "[affine] at encoder.lstm.0.forward, t=0: x f32 [64, 32, 100] and W f32 [128, 512] "
@@ -306,7 +307,7 @@ BOOST_AUTO_TEST_CASE(label_out_of_range) {
   std::vector<Index> labels(48, 0);
   labels[3 * 12 + 11] = 65;
   BOOST_TEST(
-      error_of([&] {
+      error_text([&] {
         static_cast<void>(cross_entropy(logits, from(std::span<const Index>(labels), {4, 12})));
       }) ==
       "[cross_entropy] target 65 at [3, 11]; needed 0 … 64 or ignore_index (-100); hint: logits "

@@ -8,6 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "support/error_text.h"
 #include "support/leaves.h"
 #include "support/numeric.h"
 
@@ -234,7 +235,7 @@ BOOST_AUTO_TEST_CASE(the_first_exception_by_position) {
   for (const Index count : {1, 4}) {
     const Threads limit(count);
     for (int round = 0; round < 20; ++round)
-      BOOST_TEST(error_of([] {
+      BOOST_TEST(error_text([] {
                    detail::parallel_for(64, 1, [](Index begin, Index) {
                      if (begin % 16 == 5)
                        fail_nowhere("task",
@@ -270,7 +271,7 @@ BOOST_AUTO_TEST_CASE(a_waiting_thread_runs_no_strangers_task) {
 }
 
 BOOST_AUTO_TEST_CASE(set_threads_refuses_negative_counts) {
-  BOOST_TEST(error_of([] { set_threads(-1); }) == "[set_threads] -1 threads; needed 0 or more");
+  BOOST_TEST(error_text([] { set_threads(-1); }) == "[set_threads] -1 threads; needed 0 or more");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -5,6 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "support/error_text.h"
 #include "support/leaves.h"
 #include "support/numeric.h"
 
@@ -28,16 +29,16 @@ BOOST_AUTO_TEST_CASE(a_value_being_recorded_on_another_thread_is_refused) {
       "an operand is being recorded by a tape on another thread; needed a value of this thread's "
       "tape or without history; "
       "hint: detach(x), or compute on the thread of the tape";
-  BOOST_TEST(elsewhere([&] { return error_of([&] { static_cast<void>(exp(y)); }); }) ==
+  BOOST_TEST(elsewhere([&] { return error_text([&] { static_cast<void>(exp(y)); }); }) ==
              "[exp] " + expected);
-  BOOST_TEST(elsewhere([&] { return error_of([&] { static_cast<void>(select(y, 0, 0)); }); }) ==
+  BOOST_TEST(elsewhere([&] { return error_text([&] { static_cast<void>(select(y, 0, 0)); }); }) ==
              "[select] " + expected);
   BOOST_TEST(elsewhere([&] {
-               return error_of([&] { static_cast<void>(stack({y, y}, 0)); });
+               return error_text([&] { static_cast<void>(stack({y, y}, 0)); });
              }) == "[stack] " + expected);
   BOOST_TEST(elsewhere([&] {
                Tape theirs;
-               return error_of([&] { static_cast<void>(exp(y)); });
+               return error_text([&] { static_cast<void>(exp(y)); });
              }) == "[exp] " + expected);
   BOOST_TEST(elsewhere([&] { return exp(detach(y)).size(); }) == 2);
   BOOST_TEST(elsewhere([&] { return argmax(y, 0).item(); }) == 0.0);
@@ -58,8 +59,7 @@ BOOST_AUTO_TEST_CASE(a_value_of_a_tape_that_ended_or_closed_on_another_thread_is
   Tape tape;
   const Tensor closed = tanh(p);
   static_cast<void>(tape.backward(sum(closed)));
-  BOOST_TEST(elsewhere([&] { return error_of([&] { static_cast<void>(exp(closed)); }); }) ==
-             "nothing was thrown");
+  BOOST_TEST(elsewhere([&] { return error_text([&] { static_cast<void>(exp(closed)); }); }) == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_tape_is_used_on_its_own_thread) {
@@ -70,14 +70,15 @@ BOOST_AUTO_TEST_CASE(a_tape_is_used_on_its_own_thread) {
       "[tape] a tape used on another thread than the one it was made on; needed its own thread; "
       "hint: one Tape per thread";
   BOOST_TEST(elsewhere([&] {
-               return error_of([&] { static_cast<void>(tape.watch(ones({1}))); });
+               return error_text([&] { static_cast<void>(tape.watch(ones({1}))); });
              }) == expected);
-  BOOST_TEST(elsewhere([&] { return error_of([&] { static_cast<void>(tape.backward(y)); }); }) ==
+  BOOST_TEST(elsewhere([&] { return error_text([&] { static_cast<void>(tape.backward(y)); }); }) ==
              expected);
-  BOOST_TEST(elsewhere([&] { return error_of([&] { static_cast<void>(tape.gradient(y, x)); }); }) ==
-             expected);
+  BOOST_TEST(elsewhere([&] {
+               return error_text([&] { static_cast<void>(tape.gradient(y, x)); });
+             }) == expected);
   BOOST_TEST(
-      elsewhere([&] { return error_of([&] { auto off = tape.pause(); }); }) ==
+      elsewhere([&] { return error_text([&] { auto off = tape.pause(); }); }) ==
       "[pause] an outer tape, or one of another thread; needed this thread's innermost tape");
   BOOST_TEST(tape.is_open());
 }

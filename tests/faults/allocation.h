@@ -19,27 +19,34 @@ class FailingAllocation {
   static bool has_failed();
 };
 
+struct Attempt {
+  bool failed = false;  // there was a k-th allocation
+  bool threw = false;
+};
+// Calls `attempt` with the k-th allocation failing. What is thrown must be std::bad_alloc.
+inline Attempt at_allocation(long k, const std::function<void()>& attempt) {
+  Attempt a;
+  {
+    const FailingAllocation armed(k);
+    try {
+      attempt();
+    } catch (const std::bad_alloc&) {
+      a.threw = true;
+    }
+    a.failed = FailingAllocation::has_failed();
+  }
+  BOOST_TEST((a.failed || !a.threw));
+  return a;
+}
+
 // Calls `attempt` with the first, second, … allocation failing until one call needs fewer; after
-// each that threw, `check`. Returns how many failed. What is thrown must be std::bad_alloc.
+// each of these, `check` with k if it threw and with 0 if not. Returns how many failed.
 inline long at_every_allocation(const std::function<void()>& attempt,
                                 const std::function<void(long)>& check) {
   for (long k = 1;; ++k) {
-    bool threw = false;
-    bool failed = false;
-    {
-      const FailingAllocation armed(k);
-      try {
-        attempt();
-      } catch (const std::bad_alloc&) {
-        threw = true;
-      }
-      failed = FailingAllocation::has_failed();
-    }
-    if (!failed) {
-      BOOST_TEST(!threw);
-      return k - 1;
-    }
-    check(threw ? k : 0);
+    const Attempt a = at_allocation(k, attempt);
+    if (!a.failed) return k - 1;
+    check(a.threw ? k : 0);
   }
 }
 

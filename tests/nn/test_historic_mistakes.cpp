@@ -9,6 +9,7 @@
 #include "support/numeric.h"
 #include "support/plain_recurrent.h"
 #include "support/recurrent_layers.h"
+#include "support/same_bits.h"
 
 namespace unroll::test {
 namespace {
@@ -83,12 +84,6 @@ std::vector<Tensor> gradients_of(const Layer& layer, const Tensor& input,
   std::vector<Tensor> leaves{tape.watch(input)};
   for (const auto& [path, p] : layer.parameters()) leaves.push_back(p);
   return tape.gradient(weighted_sum(layer(leaves[0])), leaves);
-}
-
-void check_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  BOOST_REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < a.size(); ++i)
-    BOOST_TEST_CONTEXT("tensor " << i) BOOST_TEST(all_equal(a[i], b[i]));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "support/numeric.h"
 #include "support/recurrent_layers.h"
+#include "support/same_bits.h"
 
 namespace unroll::test {
 namespace {
@@ -35,12 +36,6 @@ std::vector<Tensor> training_step(std::uint64_t seed_of_step, const Tensor& x,
   }
   BOOST_TEST(grads.size() == 12);
   return all;
-}
-
-void check_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  BOOST_REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < a.size(); ++i)
-    BOOST_TEST_CONTEXT("tensor " << i) BOOST_TEST(all_equal(a[i], b[i]));
 }
 
 }  // namespace

@@ -3,37 +3,13 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "nn/own_cell.h"
 #include "support/error_text.h"
 #include "support/numeric.h"
 #include "support/recurrent_layers.h"
 
 namespace unroll::test {
 namespace {
-
-template <class C>
-using All = nn::Zoneout<nn::VariationalDropout<nn::WeightDrop<C>>>;
-
-// A cell of a user with a begin() that is not ours, and one without any.
-struct Simple : nn::Module {
-  struct Options {
-    Index input = 0, hidden = 0;
-  };
-  struct State {
-    Tensor h;
-  };
-  struct Weights {
-    Tensor Wh;
-  };
-  explicit Simple(Options o) : options(o) {}
-  const Options options;
-  nn::Parameter Wx{*this, "Wx", {options.input, options.hidden}, init::xavier()};
-  nn::Parameter Wh{*this, "Wh", {options.hidden, options.hidden}, init::orthogonal()};
-
-  Weights begin(Index) const { return {.Wh = Wh}; }
-  State step(const Tensor& x, const State& s, const Weights& w) const {
-    return {.h = tanh(matmul(x, Wx) + matmul(s.h, w.Wh))};
-  }
-};
 
 // Remembers what it was given; no parameter but one that names its dtype.
 struct Echo : nn::Module {
@@ -51,49 +27,8 @@ struct Echo : nn::Module {
 
 static_assert(nn::Cell<nn::Zoneout<Echo>> && nn::Cell<nn::VariationalDropout<Echo>> &&
               nn::Cell<nn::WeightDrop<Simple>> && nn::Cell<nn::LayerNormed<Simple>> &&
-              nn::Cell<All<nn::LSTMCell>> && nn::Cell<nn::Stack<nn::GRUCell, Simple>> &&
+              nn::Cell<nn::Stack<nn::GRUCell, Simple>> &&
               nn::Cell<nn::Zoneout<nn::Stack<nn::GRUCell, Simple>>>);
-
-std::vector<Tensor> training_step(const auto& layer, const Tensor& input,
-                                  std::span<const Index> lengths) {
-  seed(11);
-  Tape tape;
-  const Tensor x = tape.watch(input);
-  const auto out = layer(x, {.lengths = lengths});
-  std::vector<Tensor> all = tensors_of(detach(out.state));
-  all.push_back(detach(out.outputs));
-  const Tensor loss = weighted_sum(out);
-  all.push_back(tape.gradient(loss, x));
-  const auto grads = tape.backward(loss);
-  for (const auto& [path, p] : layer.parameters()) all.push_back(grads[p]);
-  return all;
-}
-
-void check_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  BOOST_REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < a.size(); ++i)
-    BOOST_TEST_CONTEXT("tensor " << i) BOOST_TEST(all_equal(a[i], b[i]));
-}
-
-// With rates of 0, wrappers around a cell are that cell, to the bit and by the names of parameters.
-template <class C, class Wrapped>
-void check_no_rate(Index layers, bool bidirectional) {
-  nn::Recurrent<C> plain(
-      {.input = 3, .hidden = 4, .layers = layers, .bidirectional = bidirectional});
-  nn::Recurrent<Wrapped> wrapped(
-      {.input = 3, .hidden = 4, .layers = layers, .bidirectional = bidirectional});
-  nn::copy_values(plain, wrapped);  // throws unless the paths are the same
-  const Tensor x = random_values({4, 3, 3}, 1, f32);
-  const std::vector<Index> lengths{4, 2, 1};
-  for (const auto& given : {std::vector<Index>{}, lengths})
-    check_bits(training_step(wrapped, x, given), training_step(plain, x, given));
-}
-
-template <class C>
-void check_no_rates() {
-  for (Index layers = 1; layers <= 4; ++layers)
-    for (const bool bidirectional : {false, true}) check_no_rate<C, All<C>>(layers, bidirectional);
-}
 
 template <class Layer>
 Tensor weight_gradient(const Layer& layer, const Tensor& x, const Tensor& weight) {
@@ -104,18 +39,6 @@ Tensor weight_gradient(const Layer& layer, const Tensor& x, const Tensor& weight
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(wrappers)
-
-BOOST_AUTO_TEST_CASE(no_rate_changes_no_bit_lstm) { check_no_rates<nn::LSTMCell>(); }
-BOOST_AUTO_TEST_CASE(no_rate_changes_no_bit_gru) { check_no_rates<nn::GRUCell>(); }
-BOOST_AUTO_TEST_CASE(no_rate_changes_no_bit_reset_first) {
-  check_no_rates<nn::ResetFirstGRUCell>();
-}
-BOOST_AUTO_TEST_CASE(no_rate_changes_no_bit_rnn) { check_no_rates<nn::RNNCell>(); }
-BOOST_AUTO_TEST_CASE(no_rate_changes_no_bit_of_a_cell_of_ones_own) { check_no_rates<Simple>(); }
-BOOST_AUTO_TEST_CASE(no_rate_changes_no_bit_stack) {
-  using Two = nn::Stack<nn::GRUCell, Simple>;
-  check_no_rate<Two, nn::Zoneout<nn::WeightDrop<Two>>>(2, true);
-}
 
 // Each element is the old one or the new one; the shares are right; each step draws anew.
 BOOST_AUTO_TEST_CASE(zoneout_keeps_or_changes) {

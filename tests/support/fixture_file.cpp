@@ -1,21 +1,19 @@
 #include "support/fixture_file.h"
 
 #include <cstring>
-#include <fstream>
 #include <stdexcept>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "support/files.h"
 #include "support/source_tree.h"
 
 namespace unroll::test {
 
 FixtureFile read_fixture(const std::string& name) {
   const std::string path = source_tree("tests/fixtures/" + name);
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw std::runtime_error(path + " cannot be read");
-  const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::string bytes = read_file(path);
   std::uint64_t header = 0;
   std::memcpy(&header, bytes.data(), sizeof(header));
   const char* const data = bytes.data() + sizeof(header) + header;

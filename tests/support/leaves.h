@@ -12,15 +12,4 @@ Tensor make_parameter(const Tensor& values, const std::string& path);
 void overwrite(const Tensor& parameter, double value, Index step);
 void freeze(const Tensor& parameter, bool frozen = true);
 
-// The text of the Error that f throws; "nothing was thrown" where it does not.
-template <class F>
-std::string error_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
-
 }  // namespace unroll::test

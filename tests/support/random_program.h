@@ -6,49 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "support/registered_call.h"
+#include "support/instruction.h"
 
 // Programs of tensor operations drawn at random: a case of any registered operation, whose operands
 // are brought to where its check row wants them, and what is dangerous for a gradient pass: views
 // of views, overlapping slices, addends that share a gradient, weights that are used often or are
 // views themselves, tables that are also used densely.
 namespace unroll::test {
-
-struct Instruction {
-  enum class Kind {
-    select,
-    slice,
-    transpose,
-    reshape,
-    split,
-    expand,
-    contiguous,
-    stack,
-    concat,
-    tanh,
-    add,
-    sub,
-    mul,
-    scale,
-    gate,
-    matmul,
-    affine,
-    affine_sum,
-    embedding,
-    sum,
-    mean,
-    softmax,
-    cross_entropy,
-    registered,
-  };
-  Kind kind = Kind::tanh;
-  std::vector<std::size_t> operands = {};  // indices of values
-  Index axis = 0;
-  Index from = 0, to = 0, step = 1;
-  Shape shape = {};
-  Tensor ids = {};
-  RegisteredCall call = {};
-};
 
 // Values are numbered: first the leaves, then the results of the instructions.
 class RandomProgram {

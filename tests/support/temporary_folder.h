@@ -2,11 +2,12 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "support/files.h"
 
 namespace unroll::test {
 
@@ -35,18 +36,5 @@ class TemporaryFolder {
  private:
   std::string path_;
 };
-
-inline std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-inline void write_file(const std::string& path, std::string_view bytes) {
-  std::filesystem::remove(
-      path);  // some file systems go to the disk when a file is cut to be written anew
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (!file.flush()) throw std::runtime_error("cannot write " + path);
-}
 
 }  // namespace unroll::test
