@@ -1,4 +1,5 @@
 #include <unroll/autograd/detail/recording.h>
+#include <unroll/autograd/detail/row_blocks.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/ops/views.h>
 #include <unroll/nn/recompute_schedule.h>
@@ -15,8 +16,7 @@ Index rounded_up(Index n, Index unit) { return (n + unit - 1) / unit * unit; }
 }  // namespace
 
 Index steps_of_block(Index batch) {
-  constexpr Index rows = 2048;
-  return std::max<Index>(1, rows / std::max<Index>(1, batch));
+  return std::max<Index>(1, unroll::detail::rows_at_once / std::max<Index>(1, batch));
 }
 
 void RecomputeChoice::check() const {

@@ -4,24 +4,13 @@
 #include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/matrix_product.h>
+#include <unroll/autograd/detail/row_blocks.h>
 
 #include <algorithm>
 #include <cstring>
 
 namespace unroll::detail {
 namespace {
-
-// Rows gathered for one product, as soon as they have come: bounds the memory that waits, and is a
-// fixed cut for the order of the sum. A layer of library cells makes gradients of as many rows in
-// one piece.
-constexpr Index rows_at_once = 2048;
-
-// Also where the rows have no elements.
-Index row_count(const Tensor& x) {
-  Index rows = 1;
-  for (Index i = 0; i + 1 < x.rank(); ++i) rows *= x.size(i);
-  return rows;
-}
 
 // The rows of several tensors under one another. Nothing is copied where they lie so already.
 Matrix gather(std::span<const Tensor> parts, Index rows, Tensor& hold) {

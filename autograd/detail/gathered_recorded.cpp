@@ -2,6 +2,7 @@
 // and products of a tensor that is used at many time steps one product. Added one by one, each would
 // record a sum of the tensor's whole size for every time step.
 #include <unroll/autograd/detail/gradient_pass.h>
+#include <unroll/autograd/detail/row_blocks.h>
 #include <unroll/autograd/ops/join.h>
 #include <unroll/autograd/ops/matmul.h>
 #include <unroll/autograd/ops/views.h>
@@ -12,15 +13,7 @@
 namespace unroll::detail {
 namespace {
 
-// Rows joined for one product, as where nothing is recorded.
-constexpr Index rows_at_once = 2048;
-
-Tensor flat(const Tensor& x) {
-  if (x.rank() == 2) return x;
-  Index rows = 1;  // also where they have no elements
-  for (Index i = 0; i + 1 < x.rank(); ++i) rows *= x.size(i);
-  return reshape(x, {rows, x.size(-1)});
-}
+Tensor flat(const Tensor& x) { return x.rank() == 2 ? x : reshape(x, {row_count(x), x.size(-1)}); }
 
 Tensor under_one_another(std::span<const Tensor> parts) {
   return parts.size() == 1 ? parts[0] : concat(parts, 0);
