@@ -1,5 +1,4 @@
-#include <unroll/autograd/detail/check_finite.h>
-#include <unroll/autograd/detail/recording.h>
+#include <unroll/autograd/detail/record_call.h>
 #include <unroll/autograd/operation.h>
 
 #include <algorithm>
@@ -53,14 +52,14 @@ void require_all_defined(const char* operation, std::span<const Tensor* const> i
       require_defined(operation, "operand " + std::to_string(i), *inputs[i]);
 }
 
+}  // namespace
+
 [[gnu::cold, gnu::noinline]] void show_last(Recording& tape, std::span<const Tensor* const> inputs,
                                             std::span<Header* const> made) {
   std::vector<Header*> operands;
   for (const Tensor* x : inputs) operands.push_back(x->header());
   tape.observer->recorded(tape, operands, made);
 }
-
-}  // namespace
 
 bool is_recording(const char* operation, std::span<const Tensor* const> inputs) {
   require_all_defined(operation, inputs);
@@ -92,8 +91,6 @@ void record(const Operation& operation, std::span<const Tensor* const> inputs,
   for (std::size_t i = 0; i < inputs.size(); ++i)
     any &= values[i] = tape->history(inputs[i]->header(), operation.name);
   if (any == no_value) return;
-  if (tape->check_finite)
-    for (const Tensor* out : outputs) check_made(*tape, operation, inputs, values, nullptr, *out);
 
   std::array<Header*, 256> headers;  // as many as a node can name
   const auto headers_of = [](auto tensors, Header** to) {
@@ -102,10 +99,7 @@ void record(const Operation& operation, std::span<const Tensor* const> inputs,
   };
   const auto kept = headers_of(saved, headers.data());
   const auto made = headers_of(outputs, headers.data() + saved.size());
-  std::byte* at = tape->push(&operation, {values, inputs.size()}, kept, attribute_bytes, made);
-  if (attribute_bytes != 0) std::memcpy(at, attributes, attribute_bytes);
-  if (tape->observed) [[unlikely]]
-    show_last(*tape, inputs, made);
+  record_call(*tape, operation, inputs, values, kept, attributes, attribute_bytes, made);
 }
 
 }  // namespace detail

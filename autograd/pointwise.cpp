@@ -1,10 +1,7 @@
 #include <unroll/autograd/create.h>
-#include <unroll/autograd/detail/check_finite.h>
 #include <unroll/autograd/detail/pointwise_run.h>
-#include <unroll/autograd/detail/recording.h>
+#include <unroll/autograd/detail/record_call.h>
 #include <unroll/autograd/pointwise.h>
-
-#include <cstring>
 
 namespace unroll::detail {
 namespace {
@@ -28,11 +25,6 @@ void check_operands(const Operation& operation, const Tensor* const* inputs, int
   for (int k = 1; k < count; ++k) require_same_dtype(operation.name, *inputs[0], *inputs[k]);
 }
 
-[[gnu::cold, gnu::noinline]] void show_last(Recording& tape, std::span<Header* const> operands,
-                                            std::span<Header* const> made) {
-  tape.observer->recorded(tape, operands, made);
-}
-
 void record_pointwise(const Operation& operation, const void* f, const Tensor* const* inputs,
                       Tensor* outputs) {
   Recording* tape = tapes.current;
@@ -52,15 +44,9 @@ void record_pointwise(const Operation& operation, const void* f, const Tensor* c
     any &= values[k] = tape->history(saved[k], operation.name);
   }
   if (any == no_value) return;
-  if (tape->check_finite)
-    for (std::size_t k = 0; k < no; ++k)
-      check_made(*tape, operation, {inputs, ni}, values.data(), f, outputs[k]);
   for (std::size_t k = 0; k < no; ++k) made[k] = outputs[k].header();
-  std::byte* at = tape->push(&operation, {values.data(), ni}, {saved.data(), ni},
-                             table.function_bytes, {made.data(), no});
-  std::memcpy(at, f, table.function_bytes);
-  if (tape->observed) [[unlikely]]
-    show_last(*tape, {saved.data(), ni}, {made.data(), no});
+  record_call(*tape, operation, {inputs, ni}, values.data(), {saved.data(), ni}, f,
+              table.function_bytes, {made.data(), no});
 }
 
 [[gnu::noinline]] void apply_general(const Operation& operation, const void* f,

@@ -51,8 +51,8 @@ RowSparse coalesced(const std::vector<detail::SparseRows>& parts, const Shape& s
 RowSparse rows_of(const Recording& tape, const detail::PassResult& result, std::uint32_t value,
                   const Shape& shape, DType dtype) {
   RowSparse rows = coalesced(result.rows, shape, dtype);
-  if (tape.check_finite && detail::find_non_finite(rows.values).first >= 0)
-    detail::fail_sum(tape, value, to_dense(rows));
+  if (tape.check_finite && !detail::all_finite(rows.values))
+    detail::check_sum(tape, value, to_dense(rows));
   return rows;
 }
 

@@ -54,31 +54,13 @@ bool has(const Tensor& x, double number) {
 
 constexpr double below = -std::numeric_limits<double>::infinity();
 
-bool captures_below(const Operation& operation, const void* function) {
-  if (function == nullptr) return false;
-  const auto* bytes = static_cast<const std::byte*>(function);
-  for (std::size_t at = 0; at + sizeof(double) <= operation.pointwise->function_bytes;
-       at += sizeof(double)) {
+bool captures_below(std::span<const std::byte> function) {
+  for (std::size_t at = 0; at + sizeof(double) <= function.size(); at += sizeof(double)) {
     double number = 0;
-    std::memcpy(&number, bytes + at, sizeof number);
+    std::memcpy(&number, function.data() + at, sizeof number);
     if (number == below) return true;
   }
   return false;
-}
-
-// What is left of the trouble when -inf is not any.
-NonFinite without_below(const Tensor& x) {
-  NonFinite found;
-  const Tensor dense = dense_copy(x);
-  visit_floating(x.dtype(), [&]<class T>(T) {
-    const T* p = data<T>(dense);
-    for (Index i = 0; i < dense.size(); ++i) {
-      if (std::isfinite(p[i]) || p[i] == static_cast<T>(below)) continue;
-      if (found.first < 0) found.first = i;
-      ++(std::isnan(p[i]) ? found.nan : found.infinite);
-    }
-  });
-  return found;
 }
 
 // Says "operands f32 [2] (finite, 0 there), head.W f32 [2, 3] (1 NaN, first at [0, 1])"; of many,
@@ -88,7 +70,7 @@ class List {
   explicit List(const Tensor& beside, Index position) : beside_(beside), position_(position) {}
 
   void add(const std::string& name, const Tensor& x) {
-    const bool bad = find_non_finite(x).first >= 0;
+    const bool bad = !all_finite(x);
     constexpr int most = 3;
     if (listed_ >= most && !bad) {
       ++left_;
@@ -111,19 +93,17 @@ class List {
   bool any_bad_ = false;
 };
 
-}  // namespace
-
-void check_made(const Recording& tape, const Operation& operation,
-                std::span<const Tensor* const> inputs, const std::uint32_t* values,
-                const void* function, const Tensor& output) {
+void check_output(const Recording& tape, const Operation& operation,
+                  std::span<const Tensor* const> inputs, const std::uint32_t* values,
+                  std::span<const std::byte> attributes, const Tensor& output) {
   NonFinite found = find_non_finite(output);
   if (found.first < 0) return;
-  bool brought_in = captures_below(operation, function);
+  bool brought_in = operation.pointwise != nullptr && captures_below(attributes);
   for (std::size_t k = 0; k < inputs.size() && !brought_in; ++k) {
     const bool is_leaf = values[k] != no_value && tape.values[values[k]].is_leaf != 0;
     brought_in = !is_leaf && has(*inputs[k], below);
   }
-  if (brought_in) found = without_below(output);
+  if (brought_in) found = find_nan_or_above(output);
   if (found.first < 0) return;
 
   List operands(output, found.first);
@@ -131,7 +111,7 @@ void check_made(const Recording& tape, const Operation& operation,
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const Tensor& x = *inputs[k];
     const std::string name = who(tape, values[k], describe(x));
-    if (!operands.any_bad() && find_non_finite(x).first >= 0) {
+    if (!operands.any_bad() && !all_finite(x)) {
       if (values[k] == no_value)
         hint = "the constant brought them in; " + std::string(mask_hint);
       else if (tape.values[values[k]].is_leaf != 0)
@@ -151,8 +131,6 @@ void check_made(const Recording& tape, const Operation& operation,
            .needed = needed,
            .hint = "this is the first derivative where they arise"});
 }
-
-namespace {
 
 [[noreturn]] void fail_gradient(const Recording& tape, const Node& node, std::uint32_t input,
                                 const std::string& made, const List& upstream, const List& read) {
@@ -190,6 +168,15 @@ void list_saved(const Recording& tape, const Node& node, List& read) {
 
 }  // namespace
 
+void check_made(const Recording& tape, const Operation& operation,
+                std::span<const Tensor* const> inputs, const std::uint32_t* values,
+                std::span<const std::byte> attributes, std::span<Header* const> outputs) {
+  for (Header* const made : outputs) {
+    retain(made);
+    check_output(tape, operation, inputs, values, attributes, Tensor::adopt(made));
+  }
+}
+
 void check_gradient(const Recording& tape, const Node& node, std::uint32_t input,
                     std::span<const Tensor> upstream, const Tensor& gradient,
                     const Tensor& factor) {
@@ -217,8 +204,9 @@ void check_gradient_rows(const Recording& tape, const Node& node, std::uint32_t 
   fail_gradient(tape, node, input, describe(found, table), given, none);
 }
 
-void fail_sum(const Recording& tape, std::uint32_t value, const Tensor& sum) {
+void check_sum(const Recording& tape, std::uint32_t value, const Tensor& sum) {
   const NonFinite found = find_non_finite(sum);
+  if (found.first < 0) return;
   fail_nowhere("backward", {.given = "finite gradients of " + who(tape, value, describe(sum)) +
                                      " add up to " + describe(found, sum.shape()),
                             .needed = needed,

@@ -16,11 +16,11 @@
 // parameter or a watched tensor never pass, and in gradients nothing does.
 namespace unroll::detail {
 
-// Throws where an output is not finite. `values` are those of the inputs on the tape; `function` is
-// the pointwise function, whose captured numbers are constants too, or null.
+// Throws where an output is not finite. `values` are those of the inputs on the tape; in attributes
+// that are a pointwise function, captured numbers are constants too.
 void check_made(const Recording& tape, const Operation& operation,
                 std::span<const Tensor* const> inputs, const std::uint32_t* values,
-                const void* function, const Tensor& output);
+                std::span<const std::byte> attributes, std::span<Header* const> outputs);
 
 // Throws where what the derivative of a node has made of an operand's gradient is not finite.
 // `upstream` holds the gradients of its outputs, undefined where none came; `factor` is what it
@@ -31,8 +31,8 @@ void check_gradient(const Recording& tape, const Node& node, std::uint32_t input
 // The same where it is rows of a table at ids.
 void check_gradient_rows(const Recording& tape, const Node& node, std::uint32_t input,
                          const Tensor& ids, const Tensor& rows);
-// Throws for a gradient whose parts are finite: their sum is beyond the range of its dtype.
-[[noreturn]] void fail_sum(const Recording& tape, std::uint32_t value, const Tensor& sum);
+// Throws where a gradient is not finite although its parts are: beyond the range of its dtype.
+void check_sum(const Recording& tape, std::uint32_t value, const Tensor& sum);
 // Throws where the gradient that backward or gradient is given to start from is not finite.
 void check_upstream(const Tensor& upstream);
 

@@ -12,7 +12,7 @@ namespace {
 
 // Without a branch in the loop, so that it is compiled to packets: nearly always all are.
 template <class T>
-bool all_finite(const T* p, Index n) {
+bool all_finite_in(const T* p, Index n) {
   using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   constexpr auto exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
   Bits any = 0;
@@ -21,32 +21,43 @@ bool all_finite(const T* p, Index n) {
   return any == 0;
 }
 
-}  // namespace
-
-NonFinite find_non_finite(const Tensor& x) {
+// One by one, in row-major order, but for those that are equal to `passing`.
+NonFinite count(const Tensor& x, double passing) {
   NonFinite found;
-  if (!is_floating(x.dtype()) || x.size() == 0) return found;
-  Rows rows;
-  const bool by_rows = as_rows(extents(x), strides(x), rows);
-  const Tensor dense = by_rows ? x : dense_copy(x);
+  const Tensor dense = dense_copy(x);
   visit_floating(x.dtype(), [&]<class T>(T) {
     const T* p = data<T>(dense);
-    bool all = true;
-    if (by_rows && !is_dense(x))
-      for (Index r = 0; r < rows.rows && all; ++r)
-        all = all_finite(p + r * rows.stride, rows.columns);
-    else
-      all = all_finite(p, dense.size());
-    if (all) return;
-    const Tensor in_order = dense_copy(dense);
-    p = data<T>(in_order);
     for (Index i = 0; i < dense.size(); ++i) {
-      if (std::isfinite(p[i])) continue;
+      if (std::isfinite(p[i]) || p[i] == static_cast<T>(passing)) continue;
       if (found.first < 0) found.first = i;
       ++(std::isnan(p[i]) ? found.nan : found.infinite);
     }
   });
   return found;
+}
+
+}  // namespace
+
+NonFinite find_non_finite(const Tensor& x) {
+  if (!is_floating(x.dtype()) || x.size() == 0) return {};
+  Rows rows;
+  const bool by_rows = as_rows(extents(x), strides(x), rows);
+  const Tensor dense = by_rows ? x : dense_copy(x);
+  const bool all = visit_floating(x.dtype(), [&]<class T>(T) {
+    const T* p = data<T>(dense);
+    bool all_rows = true;
+    if (by_rows && !is_dense(x))
+      for (Index r = 0; r < rows.rows && all_rows; ++r)
+        all_rows = all_finite_in(p + r * rows.stride, rows.columns);
+    else
+      all_rows = all_finite_in(p, dense.size());
+    return all_rows;
+  });
+  return all ? NonFinite{} : count(dense, 0);
+}
+
+NonFinite find_nan_or_above(const Tensor& x) {
+  return is_floating(x.dtype()) ? count(x, -std::numeric_limits<double>::infinity()) : NonFinite{};
 }
 
 std::string index_text(Index position, const Shape& shape) {

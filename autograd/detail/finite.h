@@ -13,6 +13,9 @@ struct NonFinite {
   Index first = -1;  // position in row-major order; -1: all are finite
 };
 NonFinite find_non_finite(const Tensor& x);
+// The same where -inf is meant.
+NonFinite find_nan_or_above(const Tensor& x);
+inline bool all_finite(const Tensor& x) { return find_non_finite(x).first < 0; }
 
 // "3 NaN, first at [0, 17]"
 std::string describe(const NonFinite& found, const Shape& shape);

@@ -1,7 +1,6 @@
 // Gradients that are collected and added together: products of a tensor that is used at many time
 // steps, and rows of a table.
 #include <unroll/autograd/detail/check_finite.h>
-#include <unroll/autograd/detail/finite.h>
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/matrix_product.h>
 #include <unroll/autograd/detail/row_blocks.h>
@@ -207,8 +206,7 @@ void GradientPass::flush_rows(std::uint32_t value) {
   const Destination to = destination(value);
   if (!to.accumulate) fill_elements(to.buffer, 0);
   add_rows_to(to.buffer, list);
-  if (tape_.check_finite && find_non_finite(to.buffer).first >= 0)
-    fail_sum(tape_, value, to.buffer);
+  if (tape_.check_finite) check_sum(tape_, value, to.buffer);
 }
 
 Tensor GradientPass::dense_of_rows(std::uint32_t value, const std::vector<SparseRows>& rows) const {

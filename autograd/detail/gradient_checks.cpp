@@ -10,8 +10,6 @@ namespace unroll::detail {
 
 namespace {
 
-bool is_finite(const Tensor& x) { return find_non_finite(x).first < 0; }
-
 // While a derivative is recorded, what it makes is checked as its own.
 class Differentiating {
  public:
@@ -72,7 +70,7 @@ void GradientPass::run_checked_rule(const Node& node, std::uint32_t index) {
 // The products were taken together: the one to blame is looked for when the sum is not finite.
 void GradientPass::check_products(std::uint32_t value, std::span<const Product> list,
                                   const Tensor& sum) {
-  if (is_finite(sum)) return;
+  if (all_finite(sum)) return;
   for (std::size_t i = list.size(); i-- > 0;) {  // the last step came first in the pass
     const Product& p = list[i];
     const Tensor alone = empty(tape_.shape_of(value), sum.dtype());
@@ -85,7 +83,7 @@ void GradientPass::check_products(std::uint32_t value, std::span<const Product> 
     while (k + 1 < node.inputs && inputs[k] != value) ++k;
     check_gradient(tape_, node, k, {&p.g, 1}, alone, options_.retain ? Tensor{} : p.a);
   }
-  fail_sum(tape_, value, sum);
+  check_sum(tape_, value, sum);
 }
 
 }  // namespace unroll::detail

@@ -52,7 +52,7 @@ void GradientPass::check_replacement(std::uint32_t value, const Tensor& before,
   if (after.shape() != before.shape() || after.dtype() != before.dtype())
     complain(describe(after), "the same shape and dtype", "a hook that only looks returns nothing");
   const NonFinite bad = find_non_finite(after);
-  if (bad.first >= 0 && find_non_finite(before).first < 0)
+  if (bad.first >= 0 && all_finite(before))
     complain(describe(bad, after.shape()), "finite values where the gradient is finite",
              "where(g == 0.0, g, …)");
 }
