@@ -193,9 +193,15 @@ PassResult GradientPass::take(std::uint32_t value) {
   complete(value);
   retain(s.buffer);
   result.dense = Tensor::adopt(s.buffer);
-  // A region of something larger would keep all of it alive.
-  if (!options_.differentiable)
-    result.dense = s.buffer->owner != nullptr ? dense_copy(detach(result.dense)) : result.dense;
+  if (options_.differentiable || s.buffer->owner == nullptr) return result;
+  if (s.buffer->owner->size > s.buffer->size) {
+    // A part of something larger would keep all of it alive.
+    Tensor alone = empty_like(*s.buffer);
+    copy_elements(result.dense, alone);
+    result.dense = std::move(alone);
+  } else {
+    result.dense = dense_copy(detach(result.dense));
+  }
   return result;
 }
 

@@ -51,6 +51,21 @@ BOOST_AUTO_TEST_CASE(retain_keeps_it_open_and_gives_the_same_bits) {
   BOOST_TEST(!tape.is_open());
 }
 
+// The gradient of a part is handed down as a part of a larger one, which need not live as long.
+BOOST_AUTO_TEST_CASE(a_gradient_keeps_its_own_memory_alone) {
+  const Tensor many = ones({1000, 1000});
+  Tape tape;
+  const Tensor x = tape.watch(ones({2, 1000}));
+  const Tensor p = make_parameter(ones({3, 1000}), "p");
+  const Tensor loss = sum(square(concat({x, many, p}, 0)));
+  const Index before = memory_stats().live_bytes;
+  const Tensor dx = tape.gradient(loss, x);
+  const Gradients grads = tape.backward(loss, {.retain = true});
+  BOOST_TEST(memory_stats().live_bytes - before < 100'000);
+  BOOST_TEST(all_equal(dx, full({2, 1000}, 2)));
+  BOOST_TEST(all_equal(grads[p], full({3, 1000}, 2)));
+}
+
 BOOST_AUTO_TEST_CASE(a_loss_without_history) {
   const std::string expected =
       "loss f32 [] has no history: it was computed before the tape began, or from constants; "
