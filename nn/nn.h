@@ -17,6 +17,7 @@
 #include <unroll/nn/module.h>
 #include <unroll/nn/normalization.h>
 #include <unroll/nn/recurrent.h>
+#include <unroll/nn/recurrent_state.h>
 #include <unroll/nn/recurrent_weights.h>
 #include <unroll/nn/rnn.h>
 #include <unroll/nn/safetensors.h>

@@ -10,22 +10,13 @@
 #include <unroll/nn/learned_state.h>
 #include <unroll/nn/linear.h>
 #include <unroll/nn/recompute_schedule.h>
-#include <unroll/nn/recurrent_support.h>
+#include <unroll/nn/recurrent_state.h>
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
 
 namespace unroll::nn {
-
-// States of a layer's cells, by name: state.forward[layer], state.backward[layer]. Empty: initial
-// states.
-template <class S>
-struct RecurrentState {
-  std::vector<S> forward = {};
-  std::vector<S> backward = {};
-};
 
 // How the outputs of two directions become one.
 enum class Join { concat, sum };
@@ -211,41 +202,6 @@ class Recurrent : public Module {
   std::vector<std::unique_ptr<Layer>> layers_;
   std::vector<Shape> state_shapes_;  // of a row's state, the same in all layers; none: of any
 };
-
-namespace detail {
-
-template <class S>
-void check_initial_state(const char* kind, const char* direction, const std::vector<S>& states,
-                         InitialTensor needed, std::span<const Shape> shapes) {
-  for (std::size_t layer = 0; layer < states.size(); ++layer) {
-    std::size_t number = 0;
-    for_each_tensor(states[layer], [&](const Tensor& x) {
-      needed.row = number < shapes.size() ? &shapes[number] : nullptr;
-      if (!x.defined() || x.header()->tape != 0 || !needed.fits(x))
-        check_initial(kind,
-                      std::string("initial.") + direction + "[" + std::to_string(layer) + "]." +
-                          field_name(states[layer], &x, number),
-                      x, needed);
-      ++number;
-    });
-  }
-}
-
-// Where a row has ended its state stays what it was.
-template <class S>
-S keep_ended(const Lengths& lengths, Index step, S next, const S& before) {
-  if (lengths.all_valid(step)) return next;
-  std::vector<const Tensor*> old;
-  for_each_tensor(before, [&](const Tensor& x) { old.push_back(&x); });
-  std::size_t i = 0;
-  for_each_tensor(next, [&](Tensor& x) {
-    x = lengths.choose(step, x, *old.at(i));
-    ++i;
-  });
-  return next;
-}
-
-}  // namespace detail
 
 template <Cell C>
 auto Recurrent<C>::starting_state(const State& given, Index batch) const -> State {
