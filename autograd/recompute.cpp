@@ -5,7 +5,15 @@
 #include <array>
 #include <cstring>
 
-namespace unroll::detail {
+namespace unroll {
+
+bool is_recomputing() {
+  for (const detail::Recording* tape = detail::tapes.top; tape != nullptr; tape = tape->outer)
+    if (tape->recomputed.replaying()) return true;
+  return false;
+}
+
+namespace detail {
 
 bool Recomputed::wanted() { return tapes.current != nullptr; }
 
@@ -13,6 +21,10 @@ Recomputed::Recomputed() : tape_(tapes.current), part_(tape_->recomputed.begin(*
 
 Recomputed::~Recomputed() {
   if (tape_ != nullptr) tape_->recomputed.abandon(part_);
+}
+
+void Recomputed::keeps(const Tensor& x) {
+  if (x.defined()) tape_->recomputed.keeps(part_, *x.header());
 }
 
 void Recomputed::finish(Function again, std::uint64_t fingerprint) {
@@ -49,4 +61,5 @@ void add_to_fingerprint(const Tensor& x, std::uint64_t& sum) {
   }
 }
 
-}  // namespace unroll::detail
+}  // namespace detail
+}  // namespace unroll

@@ -25,6 +25,8 @@ class Recomputed {
   Recomputed(const Recomputed&) = delete;
   Recomputed& operator=(const Recomputed&) = delete;
 
+  // An input that is kept for later runs.
+  void keeps(const Tensor& x);
   // Ends the run. `again` does the same run and returns the fingerprint of its result.
   void finish(Function again, std::uint64_t fingerprint);
 
@@ -51,10 +53,15 @@ using Held = std::conditional_t<std::is_base_of_v<Tensor, S>, Tensor, S>;
 
 }  // namespace detail
 
+// Whether this thread runs a function of recompute() once more now. For code with other effects than
+// tensors, which would take place twice: counting, printing.
+bool is_recomputing();
+
 // f(inputs...), whose inner values are not kept for the gradient but computed once more when it
 // needs them: memory for time, about that of another call of f. Chen et al., "Training deep nets
 // with sublinear memory cost", 2016. Inputs and result are states. Kept are the inputs, the result
-// as long as somebody holds it, parameters that f reads, and some hundred bytes for each operation.
+// as long as somebody holds it, parameters that f reads, and some hundred bytes for each operation;
+// tape.report() says how much that is.
 //
 // Gradients are bit-equal to those of f(inputs...), of any order: dropout draws the same masks, and
 // sums are taken in the same order. A differentiable gradient keeps what it computed once more.
@@ -73,6 +80,7 @@ auto recompute(const F& f, const States&... inputs) {
   using Result = std::decay_t<decltype(std::apply(f, kept))>;
   if (!detail::Recomputed::wanted()) return Result(std::apply(f, kept));
   detail::Recomputed run;
+  for_each_tensor(kept, [&](const Tensor& x) { run.keeps(x); });
   Result result = std::apply(f, kept);
   run.finish([f, kept] { return detail::fingerprint(Result(std::apply(f, kept))); },
              detail::fingerprint(result));

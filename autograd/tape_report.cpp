@@ -16,16 +16,17 @@ namespace {
 
 using Entry = TapeReport::Entry;
 
+void add_to(Entry& sum, const Entry& e) {
+  sum.nodes += e.nodes;
+  sum.saved_bytes += e.saved_bytes;
+  sum.output_bytes += e.output_bytes;
+}
+
 // Entries by a key, in any order.
 template <class Key>
 class Sums {
  public:
-  void add(const Key& key, Index saved, Index outputs) {
-    Entry& e = entries_[key];
-    ++e.nodes;
-    e.saved_bytes += saved;
-    e.output_bytes += outputs;
-  }
+  void add(const Key& key, const Entry& e) { add_to(entries_[key], e); }
   // The largest first; equals by key.
   template <class Name>
   std::vector<Entry> sorted(const Name& name) const {
@@ -78,8 +79,8 @@ std::string count_text(Index n, const char* one, const char* many) {
   return std::to_string(n) + " " + (n == 1 ? one : many);
 }
 
-Row row_of(const std::string& name, Index nodes, Index saved, Index outputs) {
-  return {name, std::to_string(nodes), bytes_text(saved), bytes_text(outputs)};
+Row row_of(const std::string& name, const Entry& e) {
+  return {name, std::to_string(e.nodes), bytes_text(e.saved_bytes), bytes_text(e.output_bytes)};
 }
 
 // The rows of one table, with its head and its total.
@@ -89,24 +90,18 @@ void append(std::vector<Row>& rows, const char* title, const std::vector<Entry>&
   constexpr std::size_t most = 16;
   rows.push_back({title, "nodes", "saved", "outputs"});
   Entry rest, total;
-  const auto sum = [](Entry& to, const Entry& e) {
-    to.nodes += e.nodes;
-    to.saved_bytes += e.saved_bytes;
-    to.output_bytes += e.output_bytes;
-  };
   const std::size_t shown = entries.size() <= most ? entries.size() : most - 1;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const Entry& e = entries[i];
-    sum(total, e);
+    add_to(total, e);
     if (i < shown)
-      rows.push_back(row_of("  " + name(e), e.nodes, e.saved_bytes, e.output_bytes));
+      rows.push_back(row_of("  " + name(e), e));
     else
-      sum(rest, e);
+      add_to(rest, e);
   }
   if (shown < entries.size())
-    rows.push_back(row_of("  ... " + std::to_string(entries.size() - shown) + " more", rest.nodes,
-                          rest.saved_bytes, rest.output_bytes));
-  rows.push_back(row_of("  total", total.nodes, total.saved_bytes, total.output_bytes));
+    rows.push_back(row_of("  ... " + std::to_string(entries.size() - shown) + " more", rest));
+  rows.push_back(row_of("  total", total));
 }
 
 }  // namespace
@@ -120,25 +115,36 @@ TapeReport Tape::report() const {
                     .graph_bytes = r.graph_bytes()};
   Sums<std::string> operations, modules;
   Sums<Index> steps;
+  const auto add = [&](const std::string& operation, const Place& place, const Entry& e) {
+    operations.add(operation, e);
+    modules.add(place.path, e);
+    steps.add(place.step, e);
+    report.saved_bytes += e.saved_bytes;
+    report.output_bytes += e.output_bytes;
+  };
   std::unordered_set<std::uint64_t> counted;
+  const auto saved_by = [&](const detail::SavedBlock& block) -> Index {
+    if (block.bytes == 0 || !counted.insert(block.id).second) return 0;
+    if (block.held) report.held_bytes += block.bytes;
+    return block.bytes;
+  };
+  std::uint32_t index = 0;
   for (const detail::Node& node : r.nodes) {
-    Index saved = 0, outputs = 0;
-    for (std::uint8_t i = 0; i < node.saved; ++i) {
-      const detail::SavedBlock block = r.saved_block(node, i);
-      if (block.bytes == 0 || !counted.insert(block.id).second) continue;
-      saved += block.bytes;
-      if (block.held) report.held_bytes += block.bytes;
-    }
+    const bool recomputed = r.recomputed.recomputes(index++);
+    Entry e{.nodes = 1};
+    for (std::uint8_t i = 0; i < node.saved; ++i)
+      if (const detail::SavedBlock block = r.saved_block(node, i); block.held || !recomputed)
+        e.saved_bytes += saved_by(block);
     if (node.operation->flow != Flow::views)
       for (std::uint32_t v = node.first_output; v < node.first_output + node.outputs; ++v)
-        outputs += r.shape_of(v).size() * static_cast<Index>(element_bytes(r.dtype_of_value(v)));
-    const Place place = r.place_of(node);
-    operations.add(node.operation->name, saved, outputs);
-    modules.add(place.path, saved, outputs);
-    steps.add(place.step, saved, outputs);
-    report.saved_bytes += saved;
-    report.output_bytes += outputs;
+        e.output_bytes +=
+            r.shape_of(v).size() * static_cast<Index>(element_bytes(r.dtype_of_value(v)));
+    add(node.operation->name, r.place_of(node), e);
   }
+  r.recomputed.for_each_input([&](std::uint32_t node, const detail::SavedBlock& block) {
+    if (const Index bytes = saved_by(block); bytes != 0 && node < r.nodes.size())
+      add("recompute", r.place_of(r.nodes[node]), {.saved_bytes = bytes});
+  });
   const auto named = [](Entry& e, const std::string& name) { e.name = name; };
   report.operations = operations.sorted(named);
   report.modules = modules.sorted(named);
@@ -153,8 +159,7 @@ std::ostream& operator<<(std::ostream& out, const TapeReport& report) {
       << plain(bytes_text(report.saved_bytes)) << " saved for backward ("
       << plain(bytes_text(report.held_bytes)) << " of it held now), "
       << plain(bytes_text(report.output_bytes)) << " of outputs, "
-      << plain(bytes_text(report.graph_bytes)) << " of graph";
-  out << "\n";
+      << plain(bytes_text(report.graph_bytes)) << " of graph\n";
   if (report.nodes == 0) return out;
   std::vector<Row> rows;
   append(rows, "operation", report.operations, [](const Entry& e) { return e.name; });

@@ -19,10 +19,12 @@ class Module;
 // The outputs of a recurrent layer are its sequence, then the tensors of its state; those of a cell
 // are the tensors of its state. What replaces an output has its shape and dtype; anything else
 // throws. A hook is called like code of the module itself: on whatever thread calls the module,
-// recorded where that is, again where a part is recomputed, with nn::Scope and time step set.
+// recorded where that is, with nn::Scope and time step set. Where a part is recomputed it is called
+// again, since what it records or replaces belongs to the part; what must not be counted twice asks
+// is_recomputing().
 //
 //   HookHandle hook = model.head.on_forward([&](const nn::Module& m, const Tensor& y) {
-//     statistics[m.path()].push_back(mean(y).item());
+//     if (!is_recomputing()) statistics[m.path()].push_back(mean(y).item());
 //   });
 class ForwardHook {
  public:

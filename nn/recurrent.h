@@ -59,11 +59,11 @@ class Recurrent : public Module {
     Index hidden = 0;
     Index layers = 1;
     bool bidirectional = false;
-    Join join = Join::concat;  // outputs have the size of a direction's, or with concat twice that
-    Skip skip = Skip::none;    // around every layer from the second on
+    Join join = Join::concat;          // of two directions: as wide as one, or with concat as both
+    Skip skip = Skip::none;            // around every layer from the second on
     bool learn_initial = false;        // the states before the first step are parameters
     std::optional<Index> biases = {};  // set for the cell; none: as its own options say
-    double dropout = 0;                // between layers, of what a cell gets
+    double dropout = 0;                // between layers, of what a cell gets: none with one layer
     Index recompute_every = 0;         // steps k; 0: all that steps save is kept
     Index recompute_bytes = 0;         // a budget that k is chosen by instead
     typename C::Options cell = {};
@@ -147,7 +147,6 @@ class Recurrent : public Module {
   // A run of a cell, ready to make steps: in the order of computation, `from` … `to` - 1.
   struct Steps {
     const C& cell;
-    Tensor source;  // what steps are taken from: the input, or projected as a whole
     detail::Begun<C> begun;
     detail::Lengths lengths;
     Index block;
@@ -157,7 +156,8 @@ class Recurrent : public Module {
       std::vector<Tensor> outputs;
       typename C::State state;
     };
-    Made make(Index from, Index to, const typename C::State& initial) const;
+    // `source` is what steps are taken from: the input, or projected as a whole.
+    Made make(const Tensor& source, Index from, Index to, const typename C::State& initial) const;
   };
 
   // A cell of one's own that makes its initial state may make it of any shape.
@@ -269,8 +269,8 @@ Tensor Recurrent<C>::skipped(const Layer& layer, const Tensor& x, const Tensor& 
 }
 
 template <Cell C>
-auto Recurrent<C>::Steps::make(Index from, Index to, const typename C::State& initial) const
-    -> Made {
+auto Recurrent<C>::Steps::make(const Tensor& source, Index from, Index to,
+                               const typename C::State& initial) const -> Made {
   const Index steps = source.size(0);
   Made made{.outputs = {}, .state = initial};
   made.outputs.reserve(static_cast<std::size_t>(to - from));
@@ -311,18 +311,18 @@ auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& 
   const Scope here(cell);
   const Index steps = x.size(0);
   typename C::State state = initial;
-  Steps run{.cell = cell,
-            .source = x,
-            .begun = detail::begin_cell(cell, x.size(1)),
-            .lengths = plan.lengths,
-            .block = plan.block,
-            .reversed = reversed};
+  Tensor source = x;
+  const Steps run{.cell = cell,
+                  .begun = detail::begin_cell(cell, x.size(1)),
+                  .lengths = plan.lengths,
+                  .block = plan.block,
+                  .reversed = reversed};
   if constexpr (HasProject<C>) {
     const bool fits = x.size(2) == cell.options.input && x.dtype() == cell.dtype();
     if (!projects_each_step<C> || steps == 0 || !fits) {  // an error speaks of the whole sequence
       const TimeStep first(0);
       const Tensor projected = nn::project(cell, x, run.begun);
-      if (!projects_each_step<C>) run.source = projected;
+      if (!projects_each_step<C>) source = projected;
     }
   }
   if (steps == 0) {
@@ -334,11 +334,11 @@ auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& 
     Index to = steps;
     typename Steps::Made made;
     if (!plan.choice.any() || !detail::keeps_for_gradient()) {
-      made = run.make(from, to, state);
+      made = run.make(source, from, to, state);
     } else if (!plan.segments && plan.choice.bytes > 0) {
       to = detail::end_of_part(0, steps, plan.block);
       const Index before = detail::saved_bytes();
-      made = run.make(from, to, state);
+      made = run.make(source, from, to, state);
       const detail::BlockBytes bytes{.steps = to,
                                      .saved = detail::saved_bytes() - before,
                                      .state = detail::bytes_of(made.state)};
@@ -347,10 +347,10 @@ auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& 
       if (!plan.segments)
         plan.segments = detail::choose_segments(plan.choice, steps, plan.block, plan.runs, {});
       to = plan.segments->end_of(from);
-      const auto make = [run, from, to](const typename C::State& s) {
-        return run.make(from, to, s);
+      const auto make = [run, from, to](const Tensor& all, const typename C::State& s) {
+        return run.make(all, from, to, s);
       };
-      made = plan.segments->recomputes(from) ? recompute(make, state) : make(state);
+      made = plan.segments->recomputes(from) ? recompute(make, source, state) : make(source, state);
     }
     for (Index i = from; i < to; ++i)
       outputs.put(reversed ? steps - 1 - i : i, made.outputs[static_cast<std::size_t>(i - from)]);

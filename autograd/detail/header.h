@@ -19,7 +19,7 @@ inline constexpr std::uint32_t no_value = 0xffffffffU;
 struct Header {
   enum Flag : std::uint8_t {
     dense = 1,   // row-major without gaps
-    leaf = 2,    // a parameter or a watched tensor: has gradients on every tape it is used on
+    leaf = 2,    // a parameter: has gradients on every tape that it is used on
     frozen = 4,  // a leaf that is a constant from the next tape on
     pinned = 8,  // owner of a gradient buffer that deferred products still read
   };

@@ -62,6 +62,7 @@ std::uint32_t RecomputedParts::begin(const Recording& tape) {
         parts_[part].outer != innermost_)
       fail_differs("f called recompute where it did not the first time");
     parts_[part].state = State::running;
+    parts_[part].inputs.clear();
     return innermost_ = part;
   }
   parts_.push_back({.begin = static_cast<std::uint32_t>(tape.nodes.size()),
@@ -69,6 +70,11 @@ std::uint32_t RecomputedParts::begin(const Recording& tape) {
                     .random_operations = tape.random_operations,
                     .rng = default_rng()});
   return innermost_ = static_cast<std::uint32_t>(parts_.size() - 1);
+}
+
+void RecomputedParts::keeps(std::uint32_t part, const Header& input) {
+  if (const SavedBlock block = block_of(input); block.bytes != 0)
+    parts_[part].inputs.push_back(block);
 }
 
 void RecomputedParts::end(Recording& tape, std::uint32_t part, Function again,
@@ -94,7 +100,7 @@ void RecomputedParts::end(Recording& tape, std::uint32_t part, Function again,
 }
 
 void RecomputedParts::abandon(std::uint32_t part) {
-  if (part >= parts_.size()) return;  // the tape is closed
+  if (part >= parts_.size()) return;  // the tape has ended
   Part& p = parts_[part];
   innermost_ = p.outer;
   if (replaying()) return;
@@ -210,6 +216,14 @@ void RecomputedParts::leave(Recording& tape, std::uint32_t node, bool release_ag
                                  last.first_output + last.outputs);
     }
   }
+}
+
+void RecomputedParts::close() {
+  for (Part& p : parts_) {
+    p.again = nullptr;
+    p.state = State::released;
+  }
+  innermost_ = none;
 }
 
 void RecomputedParts::clear() {

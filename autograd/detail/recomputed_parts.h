@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/autograd/detail/saved_block.h>
 #include <unroll/autograd/rng.h>
 
 #include <cstddef>
@@ -14,7 +15,6 @@ struct Operation;
 
 namespace unroll::detail {
 
-struct Header;
 class Recording;
 
 // Parts of a recording that keep their structure but not what their nodes saved: it is made anew
@@ -34,6 +34,7 @@ class RecomputedParts {
 
   // Around the run of a function, the first or another; returns the number of the part.
   std::uint32_t begin(const Recording& tape);
+  void keeps(std::uint32_t part, const Header& input);  // what the function is called with
   void end(Recording& tape, std::uint32_t part, Function again, std::uint64_t fingerprint);
   void abandon(std::uint32_t part);  // it threw: what it recorded stays as it is
 
@@ -50,7 +51,25 @@ class RecomputedParts {
 
   // Forgets parts that begin at a node or behind it.
   void take_back(std::size_t nodes);
+  // Lets go of functions and inputs; what they were stays readable.
+  void close();
   void clear();
+
+  // Whether what a node saves is made anew, and so kept for no longer than that takes.
+  bool recomputes(std::uint32_t node) const { return innermost_around(node) != none; }
+  // Calls f(node, block) for each input that is kept, or was until the tape was closed; `node` is
+  // the first of those that it is kept for. In ascending order.
+  template <class F>
+  void for_each_input(const F& f) const {
+    for (const Part& p : parts_) {
+      const bool held = p.again || p.state == State::running;
+      if (p.begin == p.end || (p.outer != none && !held)) continue;
+      for (SavedBlock block : p.inputs) {
+        block.held = held;
+        f(p.begin, block);
+      }
+    }
+  }
 
  private:
   enum class State : std::uint8_t { running, released, filled };
@@ -62,6 +81,7 @@ class RecomputedParts {
     std::uint64_t random_operations = 0;
     Rng rng = {};
     std::uint64_t fingerprint = 0;
+    std::vector<SavedBlock> inputs = {};
     Function again = {};  // none in a part within another that is released
   };
   struct Replay {

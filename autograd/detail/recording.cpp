@@ -201,16 +201,6 @@ void Recording::fail_foreign(const Header& x, std::string_view operation) const 
                    .hint = "state = detach(out.state) at the end of each window"});
 }
 
-namespace {
-
-// Blocks lie at multiples of 64: eight bits for the class, and a last one that no address has.
-std::uint64_t mark_of(const Header& block) {
-  return std::uint64_t{reinterpret_cast<std::uintptr_t>(&block)} << 3 |
-         std::uint64_t{block.block_class} << 1 | 1U;
-}
-
-}  // namespace
-
 void Recording::release_saved(Node& node) {
   Header** saved = saved_of(node);
   for (std::uint8_t i = 0; i < node.saved; ++i) {
@@ -228,19 +218,12 @@ void Recording::release_saved(Node& node) {
 SavedBlock Recording::saved_block(const Node& n, std::uint8_t i) const {
   const Header* x = saved_of(n)[i];
   if (x == nullptr) return {};
-  const bool held = is_held(x);
-  if (held && x->block()->is(Header::leaf)) return {};
-  const std::uint64_t mark = held ? mark_of(*x->block()) : reinterpret_cast<std::uintptr_t>(x);
-  const auto block_class = static_cast<std::uint8_t>(mark >> 1 & 0xffU);
-  return {.id = mark, .bytes = static_cast<Index>(pool_class_bytes(block_class)), .held = held};
+  return is_held(x) ? block_of(*x) : marked_block(reinterpret_cast<std::uintptr_t>(x), false);
 }
 
 Index Recording::graph_bytes() const {
-  std::size_t bytes = nodes.size() * sizeof(Node) + values.size() * sizeof(Value);
-  for (const std::byte* chunk : chunks_)
-    bytes +=
-        pool_class_bytes(static_cast<std::uint8_t>(*reinterpret_cast<const std::uint64_t*>(chunk)));
-  return static_cast<Index>(bytes);
+  return static_cast<Index>(nodes.size() * sizeof(Node) + values.size() * sizeof(Value)) +
+         arena_bytes();
 }
 
 void Recording::release_history() {
@@ -251,7 +234,7 @@ void Recording::release_history() {
   leaf_table_.clear();
   hooks.clear();
   padded_weights.clear();
-  recomputed.clear();
+  recomputed.close();
 }
 
 void Recording::release_payloads() {
@@ -271,7 +254,7 @@ void Recording::clear_for_reuse() {
   labels.clear();
   paths.clear();
   names.clear();
-  release_payloads();
+  recomputed.clear();
   label_ = path_ = 0;
   label_changes_ = ~std::uint64_t{0};
   path_frame_ = 0;

@@ -60,13 +60,6 @@ struct Label {
   std::int32_t step;   // -1: none
 };
 
-// A block of memory that a node saved: who it is, and whether the tape still holds it.
-struct SavedBlock {
-  std::uint64_t id = 0;
-  Index bytes = 0;  // 0: none, or a parameter's
-  bool held = false;
-};
-
 // What a Tape owns: a flat array of nodes in the order of recording.
 class Recording {
  public:

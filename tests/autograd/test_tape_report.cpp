@@ -120,6 +120,77 @@ BOOST_AUTO_TEST_CASE(saved_bytes_are_what_the_tape_alone_keeps) {
   BOOST_TEST(r.saved_bytes == 10 * block_bytes(64 * 64, 2));
 }
 
+// Parts that are made anew count as what is kept for them.
+BOOST_AUTO_TEST_CASE(inputs_of_recompute_are_what_it_keeps) {
+  const Tensor p = make_parameter(full({64, 64}, 0.5), "p");
+  const Index block = block_bytes(64 * 64, 2);
+  const auto f = [&](const Tensor& x) { return tanh(tanh(x * p)); };
+  Tape tape;
+  const Index before = memory_stats().live_bytes;
+  Tensor loss;
+  {
+    Tensor h = ones({64, 64});
+    for (Index t = 0; t < 10; ++t) {
+      const At here("cell", t);
+      h = recompute(f, h);
+    }
+    loss = sum(exp(h));  // saves the last h
+  }
+  const TapeReport open = tape.report();
+  const Index chunk = open.graph_bytes / 4096 * 4096;
+  const Index kept = memory_stats().live_bytes - before;
+  BOOST_TEST(open.held_bytes + block_bytes(1, 0) <= kept);
+  BOOST_TEST(kept <= open.held_bytes + block_bytes(1, 0) + chunk + 4096);
+  static_cast<void>(tape.backward(loss));
+  const TapeReport closed = tape.report();
+  for (const TapeReport* r : {&open, &closed}) {
+    BOOST_TEST(r->nodes == 32);
+    BOOST_TEST(r->saved_bytes == 11 * block);
+    BOOST_TEST(r->held_bytes == (r->open ? 11 * block : 0));
+    BOOST_TEST(entry(r->operations, "recompute").saved_bytes == 10 * block);
+    BOOST_TEST(entry(r->operations, "recompute").nodes == 0);
+    BOOST_TEST(entry(r->operations, "tanh").saved_bytes == 0);
+    BOOST_TEST(entry(r->operations, "tanh").nodes == 20);
+    BOOST_TEST(entry(r->modules, "cell").saved_bytes == 10 * block);
+    BOOST_TEST(entry(r->modules, "").saved_bytes == block);
+    BOOST_TEST(r->steps.size() == 11U);
+    for (const auto& e : r->steps) BOOST_TEST(e.saved_bytes == block);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(recompute_keeps_what_it_made_anew_for_a_recorded_gradient) {
+  const Index block = block_bytes(64 * 64, 2);
+  const auto f = [](const Tensor& x) { return tanh(exp(x)); };
+  Tape tape;
+  const Tensor x = tape.watch(full({64, 64}, 0.1));
+  const Tensor y = recompute([&](const Tensor& a) { return recompute(f, f(a)); }, x);
+  BOOST_TEST(tape.report().saved_bytes == block);  // x alone: the inner call is made anew, too
+  static_cast<void>(tape.gradient(y, x, {.upstream = ones({64, 64})}));
+  BOOST_TEST(tape.report().held_bytes == block);
+  const Tensor g = tape.gradient(y, x, {.upstream = ones({64, 64}), .differentiable = true});
+  const TapeReport r = tape.report();
+  BOOST_TEST(r.held_bytes == r.saved_bytes);
+  BOOST_TEST(entry(r.operations, "tanh").saved_bytes >= 2 * block);
+  static_cast<void>(tape.gradient(sum(g), x));
+  BOOST_TEST(tape.report().held_bytes <= memory_stats().live_bytes);
+}
+
+// What throws within a function stays recorded, and saved.
+BOOST_AUTO_TEST_CASE(a_function_that_throws_keeps_nothing_but_its_nodes) {
+  const Index block = block_bytes(64 * 64, 2);
+  Tape tape;
+  const Tensor x = tape.watch(full({64, 64}, 0.1));
+  const auto f = [](const Tensor& a) -> Tensor {
+    const Tensor b = exp(a);
+    throw std::logic_error(std::to_string(b.size()));
+  };
+  BOOST_CHECK_THROW(static_cast<void>(recompute(f, x)), std::logic_error);
+  const TapeReport r = tape.report();
+  BOOST_TEST(r.saved_bytes == block);
+  BOOST_TEST(entry(r.operations, "exp").saved_bytes == block);
+  BOOST_TEST(r.operations.size() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(views_share_what_they_view) {
   Tape tape;
   const Tensor x = tape.watch(ones({4, 50})) * 1.0;

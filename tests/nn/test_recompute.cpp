@@ -276,6 +276,26 @@ BOOST_AUTO_TEST_CASE(memory_falls_as_promised) {
   BOOST_TEST(peak(0, static_cast<Index>(9000 * unit)) > 0.95 * whole);
 }
 
+// Between the forward pass and the gradient, by the tape's own account and by the pool's.
+BOOST_AUTO_TEST_CASE(the_report_counts_what_is_kept) {
+  const Tensor x = random_values({300, 32, 8}, 1, f32);
+  for (const Index every : {0, 1, 128}) {
+    nn::LSTM layer({.input = 8, .hidden = 64, .layers = 2, .recompute_every = every});
+    Tape tape;
+    const Index before = memory_stats().live_bytes;
+    const Tensor loss = sum(exp(layer(x).outputs));
+    const auto live = static_cast<double>(memory_stats().live_bytes - before);
+    const TapeReport r = tape.report();
+    BOOST_TEST(r.held_bytes == r.saved_bytes);
+    const auto kept = static_cast<double>(r.held_bytes + r.graph_bytes);
+    BOOST_TEST_CONTEXT("every " << every << ": " << live << " live, " << kept << " reported")
+    BOOST_TEST((kept > 0.95 * live && kept < 1.05 * live));
+    static_cast<void>(tape.backward(loss));
+    BOOST_TEST(tape.report().saved_bytes == r.saved_bytes);
+    BOOST_TEST(tape.report().held_bytes == 0);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_budget_changes_no_bit) {
   const Trial t{.steps = 200, .batch = 64};
   nn::LSTM plain({.input = 3, .hidden = 5, .layers = 2, .bidirectional = true, .dropout = 0.2});
