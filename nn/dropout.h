@@ -5,7 +5,7 @@
 namespace unroll::nn {
 
 // Zeroes each element with probability `rate` and scales the others by 1 / (1 - rate), under a
-// training tape; elsewhere, and after eval(), the identity.
+// training tape or an nn::Training; elsewhere, and after eval(), the identity.
 class Dropout : public Module {
  public:
   struct Options {

@@ -4,6 +4,7 @@
 #include <unroll/autograd/leaf.h>
 #include <unroll/autograd/parameter_list.h>
 #include <unroll/autograd/state.h>
+#include <unroll/autograd/tape.h>
 #include <unroll/autograd/tensor.h>
 #include <unroll/nn/forward_hook.h>
 #include <unroll/nn/init.h>
@@ -15,6 +16,8 @@
 #include <vector>
 
 namespace unroll::nn {
+
+using unroll::Training;  // nn::Training on: dropout acts without a tape
 
 class Parameter;
 class Module;
@@ -57,10 +60,10 @@ class Module {
   void freeze() { set_frozen(true); }
   void unfreeze() { set_frozen(false); }
   // eval() quiets dropout and its relatives here and below for good, train() undoes it. (Without a
-  // training tape they are quiet anyway.)
+  // training tape or an nn::Training they are quiet anyway.)
   void eval() { set_quiet(true); }
   void train() { set_quiet(false); }
-  // Whether they act now: a training tape is current and nobody called eval().
+  // Whether they act now: as the free is_training(), and nobody called eval().
   bool is_training() const;
 
   // All parameters in another dtype. Optimisers made before refuse to step.

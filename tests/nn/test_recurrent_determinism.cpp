@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(dropout_acts_under_a_training_tape_only) {
     BOOST_TEST(tape.nodes() > 0);
   }
   {
-    Training on;
+    nn::Training on;
     BOOST_TEST(!all_equal(layer(x).outputs, quiet).ok());
   }
   layer.eval();
