@@ -56,6 +56,9 @@ std::string page() {
          "at ±0, ±inf and among denormals are\n"
          "those of the function itself, the sign of a zero included; where 0 times infinity stands "
          "in the formula, the domain says so.\n"
+         "A derivative that is infinite, as of `sqrt` at 0, makes NaN of dy = 0: choose x before, "
+         "`sqrt(where(x > 0, x, 1.0))`, or within one\n"
+         "pointwise function; a choice of y comes too late.\n"
          "Comparisons and masks (`autograd/ops/relations.h`) have no derivative and no record.\n";
   for (const auto& [family, operations] : families) {
     out << "\n## " << family << "\n\n"

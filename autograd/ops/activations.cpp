@@ -23,7 +23,7 @@ const Pointwise log_op{{.name = "log",
                        [](auto x) { return log(x); }};
 const Pointwise sqrt_op{{.name = "sqrt",
                          .check = [] { return unary(sqrt, {.low = 0.3, .high = 4}); },
-                         .formula = "√x; dx = dy / 2y, ±inf at ±0",
+                         .formula = "√x; dx = dy / 2y, ±inf at ±0 and NaN there for dy = 0",
                          .domain = "x ≥ 0; NaN below"},
                         [](auto x) { return sqrt(x); }};
 const Pointwise square_op{

@@ -117,6 +117,22 @@ std::pair<double, double> slopes(Tensor (*f)(const Tensor&, const Tensor&), doub
 
 BOOST_AUTO_TEST_SUITE(elementwise_kinks)
 
+// 0 · inf: stated for all, since no rule looks at what it is given. A choice of y comes too late,
+// one of x, or within one pointwise function, does not.
+BOOST_AUTO_TEST_CASE(an_infinite_derivative_makes_nan_of_nothing) {
+  constexpr auto root_or_zero = [](auto x) { return where(x > 0.0, sqrt(x), 0.0); };
+  const auto slope_at_0 = [](auto f) {
+    Tape tape;
+    const Tensor x = tape.watch(tensor({0.0, 4.0}, f64));
+    return values(tape.gradient(select(f(x), 0, 1), x))[0];
+  };
+  for (auto* f : {static_cast<Tensor (*)(const Tensor&)>(sqrt), rsqrt, log})
+    BOOST_TEST(std::isnan(slope_at_0(f)));
+  BOOST_TEST(std::isnan(slope_at_0([](const Tensor& x) { return where(x > 0.0, sqrt(x), 0.0); })));
+  BOOST_TEST(slope_at_0([](const Tensor& x) { return sqrt(where(x > 0.0, x, 1.0)); }) == 0);
+  BOOST_TEST(slope_at_0([&](const Tensor& x) { return pointwise(root_or_zero, x); }) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(one_tensor) {
   for (const Kink& k : kinks)
     for (const DType dtype : {f32, f64})
