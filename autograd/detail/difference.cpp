@@ -1,4 +1,5 @@
 #include <unroll/autograd/detail/difference.h>
+#include <unroll/autograd/detail/slope.h>
 
 #include <algorithm>
 #include <array>
@@ -14,16 +15,16 @@ constexpr int most_points = 4;
 // Central differences at h, h/2, h/4 … of one number, extrapolated as they come.
 class Tableau {
  public:
-  Slope add(double difference, double rounding) {
+  LineSlope add(double difference, double rounding) {
     double above = difference;
     double power = 4;
     std::array<double, most_points> row{};
     row[0] = difference;
     for (std::size_t i = 0; i < points_; ++i, power *= 4) {
-      above = above + (above - last_[i]) / (power - 1);
+      above = extrapolated(last_[i], above, power);
       row[i + 1] = above;
     }
-    Slope s{.value = above, .error = infinity};
+    LineSlope s{.value = above, .error = infinity};
     if (points_ > 0) s.error = std::abs(above - row[points_ - 1]) + rounding;
     if (!std::isfinite(above)) s.error = infinity;
     last_ = row;
@@ -39,11 +40,11 @@ class Tableau {
 class Search {
  public:
   Search(const AlongLine& g, const LineScale& scale,
-         const std::function<Verdict(std::size_t, const Slope&)>& judge)
+         const std::function<Verdict(std::size_t, const LineSlope&)>& judge)
       : g_(g), scale_(scale), judge_(judge), count_(scale.rounding.size()) {
-    found_.best.assign(count_, Slope{.value = std::nan(""), .error = infinity});
+    found_.best.assign(count_, LineSlope{.value = std::nan(""), .error = infinity});
     found_.verdict.assign(count_, Verdict::undecided);
-    refuting_.assign(count_, Slope{.value = 0, .error = infinity});
+    refuting_.assign(count_, LineSlope{.value = 0, .error = infinity});
   }
 
   LineSlopes run() {
@@ -72,7 +73,7 @@ class Search {
 
   Outcome block(double start) {
     std::vector<Tableau> tableaus(count_);
-    std::vector<Slope> slopes(count_);
+    std::vector<LineSlope> slopes(count_);
     bool rounding_rules = false;
     for (int point = 0; point < most_points; ++point) {
       const double h = std::ldexp(start, -point);
@@ -93,7 +94,7 @@ class Search {
 
   // True where every number is decided. Far from the point a bounded function is flat, with slopes
   // that differ by little: there an estimate has to be good beside itself.
-  bool take(const std::vector<Slope>& slopes, bool last, bool far) {
+  bool take(const std::vector<LineSlope>& slopes, bool last, bool far) {
     bool all = true;
     for (std::size_t k = 0; k < count_; ++k) {
       Verdict& verdict = found_.verdict[k];
@@ -110,7 +111,7 @@ class Search {
         all = false;
         continue;
       }
-      Slope& best = found_.best[k];
+      LineSlope& best = found_.best[k];
       const bool nothing_else = best.value == 0 || !(best.error < infinity);
       if (slopes[k].value == 0
               ? nothing_else && slopes[k].error < best.error
@@ -125,8 +126,8 @@ class Search {
 
   // Twice, by steps that lie far apart and say the same. A number that no step has changed may have
   // been left by all of them.
-  void refute(std::size_t k, const Slope& s) {
-    Slope& before = refuting_[k];
+  void refute(std::size_t k, const LineSlope& s) {
+    LineSlope& before = refuting_[k];
     const double apart = std::abs(s.value - before.value);
     if (before.error < infinity && s.value != 0 &&
         apart <= 4 * (s.error + before.error) + 1e-9 * std::abs(s.value)) {
@@ -138,17 +139,17 @@ class Search {
 
   const AlongLine& g_;
   const LineScale& scale_;
-  const std::function<Verdict(std::size_t, const Slope&)>& judge_;
+  const std::function<Verdict(std::size_t, const LineSlope&)>& judge_;
   std::size_t count_;
   LineSlopes found_;
-  std::vector<Slope> refuting_;
+  std::vector<LineSlope> refuting_;
   std::vector<double> up_, down_;
 };
 
 }  // namespace
 
 LineSlopes slopes_along(const AlongLine& g, const LineScale& scale,
-                        const std::function<Verdict(std::size_t k, const Slope& s)>& judge) {
+                        const std::function<Verdict(std::size_t k, const LineSlope& s)>& judge) {
   return Search(g, scale, judge).run();
 }
 

@@ -19,7 +19,7 @@ struct LineScale {
 };
 
 // An estimate of dg/dt at 0, and what it is trusted to.
-struct Slope {
+struct LineSlope {
   double value = 0;
   double error = 0;
 };
@@ -31,11 +31,11 @@ enum class Verdict { undecided, agrees, refuted };
 // (Richardson; Neville's scheme in h², error of order h⁶ or h⁸), with the step h looked for from
 // large to small and then larger, until every number is decided. `judge` is asked about number k.
 struct LineSlopes {
-  std::vector<Slope> best;       // of the block that decided, else the most trusted one
+  std::vector<LineSlope> best;   // of the block that decided, else the most trusted one
   std::vector<Verdict> verdict;  // of each number
   bool reached = false;          // there was a step at which g has numbers on either side
 };
 LineSlopes slopes_along(const AlongLine& g, const LineScale& scale,
-                        const std::function<Verdict(std::size_t k, const Slope& s)>& judge);
+                        const std::function<Verdict(std::size_t k, const LineSlope& s)>& judge);
 
 }  // namespace unroll::detail

@@ -97,7 +97,7 @@ LineScale Comparison::scale_of(const Direction& d, std::span<const Numbers> weig
   return scale;
 }
 
-Verdict Comparison::verdict(double analytic, double floor, const Slope& s, double trust) const {
+Verdict Comparison::verdict(double analytic, double floor, const LineSlope& s, double trust) const {
   const double size = std::max({std::abs(analytic), std::abs(s.value), floor});
   const double allowed = options_.relative * size;
   const double apart = std::abs(analytic - s.value);
@@ -108,7 +108,7 @@ Verdict Comparison::verdict(double analytic, double floor, const Slope& s, doubl
 
 LineSlopes Comparison::slopes(const Direction& d, const Judged& judged) {
   return slopes_along(line(d, judged.weights), scale_of(d, judged.weights),
-                      [&](std::size_t k, const Slope& s) {
+                      [&](std::size_t k, const LineSlope& s) {
                         // Where f does not move at all, and is not said to, roundings are no matter.
                         const bool equal = s.value == judged.analytic[k];
                         return verdict(judged.analytic[k], judged.floor[k], s, equal ? 100 : 1);
@@ -120,7 +120,7 @@ void Comparison::judge(const Direction& d, const Judged& judged, std::vector<Wro
   compared += std::ssize(judged.analytic);
   for (std::size_t k = 0; k < judged.analytic.size(); ++k) {
     const double analytic = judged.analytic[k];
-    const Slope& s = found.best[k];
+    const LineSlope& s = found.best[k];
     const double size = std::max({std::abs(analytic), std::abs(s.value), judged.floor[k]});
     const double relative = !(size <= 0) ? std::abs(analytic - s.value) / size : 0;
     const bool agrees = found.verdict[k] == Verdict::agrees ||
@@ -350,7 +350,8 @@ void Comparison::narrow_output(Wrong& wrong) {
     return;
   }
   const LineSlopes column = slopes_along(
-      line(wrong.direction, {}), scale_of(wrong.direction, {}), [&](std::size_t, const Slope& s) {
+      line(wrong.direction, {}), scale_of(wrong.direction, {}),
+      [&](std::size_t, const LineSlope& s) {
         return s.error <= 1e-8 * std::abs(s.value) ? Verdict::agrees : Verdict::undecided;
       });
   std::size_t from = 0;

@@ -44,7 +44,7 @@ class Comparison {
     Numbers weights = {};  // of outputs; empty: `output` alone
     Index output = -1;
     double analytic = 0;
-    Slope numeric = {};
+    LineSlope numeric = {};
     double relative = 0;
     double apart = -1;  // of a part of a direction; negative: it is right
   };
@@ -59,7 +59,7 @@ class Comparison {
   AlongLine line(const Direction& d, std::span<const Numbers> weights);
   LineScale scale_of(const Direction& d, std::span<const Numbers> weights) const;
   double floor_of(std::size_t input);
-  Verdict verdict(double analytic, double floor, const Slope& s, double trust) const;
+  Verdict verdict(double analytic, double floor, const LineSlope& s, double trust) const;
 
   Wrong part_of(const Wrong& whole, const Numbers& w, const Numbers& gradient, std::size_t from,
                 std::size_t to);

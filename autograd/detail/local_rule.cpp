@@ -99,11 +99,11 @@ LocalGradient local_gradient(GradientPass& pass, std::uint32_t node,
   return local;
 }
 
-SecondOrder local_second_order(
+LocalSecondOrder local_second_order(
     RulePasses& passes, std::uint32_t node, std::span<const Tensor> upstream,
     const std::function<double(std::uint32_t value, std::size_t element)>& weight) {
   Recording& tape = passes.recorded.tape();
-  SecondOrder second{.operands = operands_of(tape, node)};
+  LocalSecondOrder second{.operands = operands_of(tape, node)};
   const RollBack roll_back(tape);
   const Current current(&tape);
   // As results of an operation that comes from nowhere: leaves could not be taken back.

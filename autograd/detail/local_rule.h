@@ -43,12 +43,12 @@ LocalGradient local_gradient(GradientPass& pass, std::uint32_t node,
 
 // The gradient of Σ weight · (gradients that the recorded rule makes) with respect to operands and
 // upstream gradients: what the second order of one operation is.
-struct SecondOrder {
+struct LocalSecondOrder {
   std::vector<std::uint32_t> operands = {};
   std::vector<std::vector<double>> gradients = {};
   std::vector<std::vector<double>> upstream = {};  // of each result
 };
-SecondOrder local_second_order(
+LocalSecondOrder local_second_order(
     RulePasses& passes, std::uint32_t node, std::span<const Tensor> upstream,
     const std::function<double(std::uint32_t value, std::size_t element)>& weight);
 

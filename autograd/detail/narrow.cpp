@@ -18,8 +18,6 @@ Steps steps_of(const Suspect& suspect, const std::vector<double>& steps) {
   return {steps[k], steps[k + 1]};
 }
 
-double extrapolated(double wide, double narrow) { return narrow + (narrow - wide) / 15; }
-
 std::vector<Index> index_of(std::size_t element, const Shape& shape) {
   std::vector<Index> index(static_cast<std::size_t>(shape.rank()));
   auto left = static_cast<Index>(element);
@@ -63,7 +61,7 @@ double Surveyor::measure(const Suspect& suspect, std::span<const Move> moves) {
     return (measure_at(suspect, moves, h) - measure_at(suspect, moves, -h)) / (2 * h);
   };
   const Steps h = steps_of(suspect, steps_);
-  return extrapolated(slope(h.wide), slope(h.narrow));
+  return extrapolated(slope(h.wide), slope(h.narrow), 16);
 }
 
 // Whether one element alone contradicts the rule at every scale on which it can be judged: as far
@@ -103,7 +101,7 @@ Surveyor::Verdict Surveyor::narrow(const Suspect& suspect, Explanation& explanat
   std::vector<std::uint32_t> operands;
   std::vector<std::vector<double>> gradients;
   if (second) {
-    SecondOrder s = second_order_of(passes, suspect.node);
+    LocalSecondOrder s = second_order_of(passes, suspect.node);
     operands = s.operands;
     gradients = std::move(s.gradients);
   } else {
@@ -180,7 +178,7 @@ void Surveyor::narrow_result(const Suspect& suspect, const Move& move, Explanati
     for (std::size_t i = 0; i < wide_plus[k].size(); ++i) {
       const double wide = (wide_plus[k][i] - wide_minus[k][i]) / (2 * h.wide);
       const double narrow = (narrow_plus[k][i] - narrow_minus[k][i]) / (2 * h.narrow);
-      entries.push_back({value, i, extrapolated(wide, narrow)});
+      entries.push_back({value, i, extrapolated(wide, narrow, 16)});
     }
   }
   RulePasses passes(replays_.tape());

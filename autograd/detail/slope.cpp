@@ -16,20 +16,19 @@ Slope slope_of(std::span<const double> steps, std::span<const double> plus,
                std::span<const double> minus, double size) {
   constexpr double rounding = 4 * std::numeric_limits<double>::epsilon();
   // Extrapolated once: of order h⁴ in the step they begin with.
-  std::vector<double> extrapolated;
+  std::vector<double> estimates;
   for (std::size_t k = 0; k + 1 < steps.size(); ++k) {
     const double wide = (plus[k] - minus[k]) / (2 * steps[k]);
     const double narrow = (plus[k + 1] - minus[k + 1]) / (2 * steps[k + 1]);
-    extrapolated.push_back(narrow + (narrow - wide) / 15);
+    estimates.push_back(extrapolated(wide, narrow, 16));
   }
   Slope slope;
-  for (std::size_t k = 0; k + 2 < extrapolated.size(); ++k) {
-    const auto [low, high] =
-        std::minmax({extrapolated[k], extrapolated[k + 1], extrapolated[k + 2]});
+  for (std::size_t k = 0; k + 2 < estimates.size(); ++k) {
+    const auto [low, high] = std::minmax({estimates[k], estimates[k + 1], estimates[k + 2]});
     const double error = high - low + rounding * size / steps[k + 2];
-    if (!std::isfinite(error) || !std::isfinite(extrapolated[k + 1])) continue;
+    if (!std::isfinite(error) || !std::isfinite(estimates[k + 1])) continue;
     if (slope.usable && error >= slope.error) continue;
-    slope = {.usable = true, .value = extrapolated[k + 1], .error = error, .level = k + 1};
+    slope = {.usable = true, .value = estimates[k + 1], .error = error, .level = k + 1};
   }
   // Steps across a pole give differences as well, that grow as the step falls.
   if (slope.error > 0.1 * std::abs(slope.value) && slope.error > 1e-9 * size) slope.usable = false;

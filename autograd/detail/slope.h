@@ -5,7 +5,15 @@
 
 namespace unroll::detail {
 
-// What differences at falling steps say about a derivative.
+// What two estimates tend to, of which the narrow one has a `power`-th of the error of the wide one
+// (Richardson).
+inline double extrapolated(double wide, double narrow, double power) {
+  return narrow + (narrow - wide) / (power - 1);
+}
+
+// What differences at falling steps say about a derivative: of one operation among thousands, which
+// all were moved by the same runs. Where a function can be asked again, difference.h looks for steps
+// that suit it.
 struct Slope {
   bool usable = false;  // three neighbouring steps gave numbers that agree
   double value = 0;

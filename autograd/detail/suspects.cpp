@@ -124,7 +124,7 @@ void Surveyor::judge(RulePasses& passes, std::uint32_t node, Survey& to) {
   ++to.judged;
 }
 
-SecondOrder Surveyor::second_order_of(RulePasses& passes, std::uint32_t node) const {
+LocalSecondOrder Surveyor::second_order_of(RulePasses& passes, std::uint32_t node) const {
   return local_second_order(
       passes, node, upstream(node, no_value),
       [&](std::uint32_t v, std::size_t i) { return replays_.gradient_weight(node, v, i); });
@@ -135,7 +135,7 @@ void Surveyor::judge_second(RulePasses& passes, std::uint32_t node, Survey& to) 
   const Sides s = sides(node, no_value, true);
   const Slope slope = slope_of(steps_, s.plus, s.minus, std::abs(still_.rule_change[node]));
   if (!slope.usable) return;
-  const SecondOrder second = second_order_of(passes, node);
+  const LocalSecondOrder second = second_order_of(passes, node);
   double terms = 0;
   double predicted = 0;
   const auto add = [&](double gradient, double direction) {

@@ -48,7 +48,7 @@ class Surveyor {
   bool is_finite(std::uint32_t node) const;
   void judge(RulePasses& passes, std::uint32_t node, Survey& to);
   void judge_second(RulePasses& passes, std::uint32_t node, Survey& to);
-  SecondOrder second_order_of(RulePasses& passes, std::uint32_t node) const;
+  LocalSecondOrder second_order_of(RulePasses& passes, std::uint32_t node) const;
   double size_of(std::uint32_t node, std::uint32_t only) const;
   Sides sides(std::uint32_t node, std::uint32_t only, bool second) const;
   std::vector<Tensor> upstream(std::uint32_t node, std::uint32_t only) const;
