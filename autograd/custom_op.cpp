@@ -1,5 +1,6 @@
 #include <unroll/autograd/custom_op.h>
 #include <unroll/autograd/detail/gradient_pass.h>
+#include <unroll/autograd/scope.h>
 
 #include <array>
 #include <map>
@@ -148,6 +149,28 @@ Tensor record_custom(const Operation& operation, std::span<const Tensor> inputs,
   Tensor* const to = &out;
   record(operation, in, {&to, 1}, saved, attributes, attribute_bytes);
   return out;
+}
+
+namespace {
+
+// In the handler of `error`. Where that says no place of its own, the place of the call.
+[[noreturn]] void fail_in(const char* part, const char* name, const Place& place,
+                          const Error& error) {
+  if (error.operation() == name) throw;
+  const std::string text = std::string(part) + ": " + error.what();
+  if (error.path().empty() && error.step() < 0)
+    fail_at(name, place, {.given = text, .needed = {}, .hint = {}});
+  throw Error(name, error.path(), error.step(), "[" + std::string(name) + "] " + text);
+}
+
+}  // namespace
+
+void fail_in_forward(const Operation& operation, const Error& error) {
+  fail_in("forward", operation.name, current_place(), error);
+}
+
+void fail_in_derivative(Backward& b, const Error& error) {
+  fail_in("derivative", b.node().operation->name, b.pass().tape().place_of(b.node()), error);
 }
 
 void add_custom(Backward& b, std::span<const Tensor> gradients) {

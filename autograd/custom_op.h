@@ -2,6 +2,7 @@
 
 #include <unroll/autograd/backward.h>
 #include <unroll/autograd/detail/user_code.h>
+#include <unroll/autograd/error.h>
 #include <unroll/autograd/operation.h>
 #include <unroll/autograd/tensor.h>
 
@@ -108,6 +109,10 @@ Tensor record_custom(const Operation& operation, std::span<const Tensor> inputs,
                      Saves saves, const void* attributes, std::size_t attribute_bytes);
 // Adds what a rule answered; throws for what does not fit the inputs.
 void add_custom(Backward& b, std::span<const Tensor> gradients);
+// In a handler: throws what an operation threw that a function of the user's called, in the name of
+// theirs.
+[[noreturn]] void fail_in_forward(const Operation& operation, const Error& error);
+[[noreturn]] void fail_in_derivative(Backward& b, const Error& error);
 
 }  // namespace detail
 
@@ -143,7 +148,9 @@ struct CustomOp;
 //       }};
 //   Tensor y = scale_gradient(x, {.by = 0.1});
 //
-// All errors begin with [name]. The CustomOp itself need not outlive a tape.
+// All errors begin with [name], those of operations that its functions call too:
+//   [log_cosh] forward: [add] f32 [2] and f32 [3] do not broadcast; …
+// The CustomOp itself need not outlive a tape.
 template <std::size_t N, class Numbers, std::size_t... I>
 struct CustomOp<N, Numbers, std::index_sequence<I...>> {
   static_assert(N > 0 && N < 256, "a CustomOp has 1 to 255 inputs");
@@ -189,13 +196,15 @@ struct CustomOp<N, Numbers, std::index_sequence<I...>> {
     const Operation& record = operation();
     detail::check_custom_operands(record, in);
     Tensor made;
-    {
+    try {
       const detail::RecordingOff off;
       const detail::UserCode user;
       if constexpr (std::is_same_v<Numbers, NoNumbers>)
         made = forward.get()(in);
       else
         made = forward.get()(in, numbers);
+    } catch (const Error& error) {
+      detail::fail_in_forward(record, error);
     }
     Attributes attributes;
     std::memset(static_cast<void*>(&attributes), 0, sizeof attributes);  // also between the fields
@@ -210,12 +219,14 @@ struct CustomOp<N, Numbers, std::index_sequence<I...>> {
     const auto& a = b.attributes<Attributes>();
     const Saved saved(b, a.saves);
     std::array<Tensor, N> gradients;
-    {
+    try {
       const detail::UserCode user;
       if constexpr (std::is_same_v<Numbers, NoNumbers>)
         gradients = a.derivative(saved, b.upstream());
       else
         gradients = a.derivative(saved, b.upstream(), a.numbers);
+    } catch (const Error& error) {
+      detail::fail_in_derivative(b, error);
     }
     detail::add_custom(b, gradients);
   }

@@ -146,6 +146,47 @@ BOOST_AUTO_TEST_CASE(parts_that_are_missing) {
              "[op] a CustomOp without a .derivative" + rest);
 }
 
+// Operations that a function calls complain in their own words, behind the name of what called them.
+BOOST_AUTO_TEST_CASE(errors_from_within_name_it) {
+  constexpr CustomOp<2> product{.name = "product",
+                                .forward = [](const auto& in) { return in[0] * in[1]; },
+                                .derivative =
+                                    [](const auto& s, const Tensor& dy) {
+                                      return std::array{matmul(dy, s.inputs[1]), dy};
+                                    },
+                                .saves = Saves::inputs};
+  const std::string of_mul = error_of([] { static_cast<void>(zeros({2}) * zeros({3})); });
+  BOOST_TEST(of_mul.starts_with("[mul] f32 [2] and f32 [3] do not broadcast"));
+  BOOST_TEST(error_of([&] { static_cast<void>(product(zeros({2}), zeros({3}))); }) ==
+             "[product] forward: " + of_mul);
+  const std::string of_matmul = error_of([] {
+    static_cast<void>(matmul(ones({1, 3}), ones({1, 3})));
+  });
+  BOOST_TEST(of_matmul.starts_with("[matmul] "));
+  for (const bool differentiable : {false, true}) {
+    Tape tape;
+    const Tensor x = tape.watch(ones({1, 3}));
+    const Tensor y = product(x, ones({1, 3}));
+    BOOST_TEST(error_of([&] {
+                 static_cast<void>(tape.gradient(
+                     y, x, {.upstream = ones({1, 3}), .differentiable = differentiable}));
+               }) == "[product] derivative: " + of_matmul);
+  }
+  // One within another names both, and who threw is told to programs.
+  static constexpr CustomOp<1> inner{
+      .name = "inner",
+      .forward = [](const auto& in) { return in[0] * zeros({7}); },
+      .derivative = [](const auto&, const Tensor& dy) { return std::array{dy}; }};
+  constexpr CustomOp<1> outer{
+      .name = "outer",
+      .forward = [](const auto& in) { return inner(in[0]); },
+      .derivative = [](const auto&, const Tensor& dy) { return std::array{dy}; }};
+  BOOST_CHECK_EXCEPTION(static_cast<void>(outer(zeros({2}))), Error, [](const Error& e) {
+    return e.operation() == "outer" &&
+           std::string(e.what()).starts_with("[outer] forward: [inner] forward: [mul] f32 [2] and");
+  });
+}
+
 BOOST_AUTO_TEST_CASE(finite_check_names_it) {
   constexpr CustomOp<1> my_log{
       .name = "my_log",
@@ -230,7 +271,8 @@ BOOST_AUTO_TEST_CASE(rule_may_not_run_its_own_tape) {
   const Tensor x = tape.watch(points());
   const Tensor y = sum(op(x));
   check_text([&] { static_cast<void>(tape.gradient(y, x)); },
-             "[gradient] a call by a hook or a derivative that this tape runs; needed one pass "
+             "[op] derivative: [gradient] a call by a hook or a derivative that this tape runs; "
+             "needed one pass "
              "over a tape at a time; hint: keep the tensor, and call it after the pass");
   BOOST_TEST(all_equal(tape.gradient(sum(x), x), ones({5}, f64)).ok());
 }
