@@ -5,6 +5,7 @@
 #include <array>
 #include <exception>
 #include <optional>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -120,6 +121,27 @@ S map_tensors(const S& state, const F& f) {
   });
   return result;
 }
+
+namespace detail {
+
+// The tensors of a state that are defined.
+template <class S>
+std::vector<Tensor> tensors_of(const S& state) {
+  std::vector<Tensor> all;
+  for_each_tensor(state, [&](const Tensor& x) {
+    if (x.defined()) all.push_back(x);
+  });
+  return all;
+}
+
+// A state with other tensors in place of those that are defined.
+template <class S>
+S with_tensors(const S& state, std::span<const Tensor> tensors) {
+  std::size_t next = 0;
+  return map_tensors(state, [&](const Tensor&) { return tensors[next++]; });
+}
+
+}  // namespace detail
 
 // The same values without history: what is carried into the next window.
 //   state = detach(out.state);

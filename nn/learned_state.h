@@ -11,7 +11,8 @@ namespace unroll::nn {
 
 namespace detail {
 
-// The name of a tensor in a state: fields h and c by name, others by number.
+// The name of a tensor in a state as a parameter, a part of paths and files, and so without dots and
+// the same whatever fields autograd/detail/state_names.h knows: h and c by name, others by number.
 template <class S>
 std::string field_name(const S& state, const Tensor* x, std::size_t number) {
   if constexpr (requires {

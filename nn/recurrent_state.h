@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/autograd/detail/state_names.h>
 #include <unroll/autograd/state.h>
 #include <unroll/nn/learned_state.h>
 #include <unroll/nn/recurrent_support.h>
@@ -27,11 +28,13 @@ void check_initial_state(const char* kind, const char* direction, const std::vec
     std::size_t number = 0;
     for_each_tensor(states[layer], [&](const Tensor& x) {
       needed.row = number < shapes.size() ? &shapes[number] : nullptr;
-      if (!x.defined() || x.header()->tape != 0 || !needed.fits(x))
-        check_initial(kind,
-                      std::string("initial.") + direction + "[" + std::to_string(layer) + "]." +
-                          field_name(states[layer], &x, number),
-                      x, needed);
+      if (!x.defined() || x.header()->tape != 0 || !needed.fits(x)) {
+        std::vector<std::string> names;
+        unroll::detail::append_names(
+            states[layer], std::string("initial.") + direction + "[" + std::to_string(layer) + "]",
+            names);
+        check_initial(kind, names[number], x, needed);
+      }
       ++number;
     });
   }

@@ -55,41 +55,43 @@ Evaluation::Evaluation(const char* operation, const DerivativeOptions& options)
       recording_(*tapes.top) {}
 
 // Results are values: what an outer tape records would lose its history here without a word.
-void Evaluation::check_given(const char* name, const Tensor& x) const {
+void Evaluation::check_given(const std::string& name, const Tensor& x) const {
   if (x.header()->is(Header::leaf) || x.header()->tape == 0) return;
   check_not_elsewhere(*x.header(), operation_);
   if (outer_ == nullptr) return;
-  const std::string n = name;
-  fail(operation_, {.given = n + " " + describe(x) + " has a history on another tape",
-                    .needed = "a value without history, as the result has none",
-                    .hint = "detach(" + n + "), or tape.gradient(y, x, {.differentiable = true})"});
+  fail(operation_,
+       {.given = name + " " + describe(x) + " has a history on another tape",
+        .needed = "a value without history, as the result has none",
+        .hint = "detach(" + name + "), or tape.gradient(y, x, {.differentiable = true})"});
 }
 
-void Evaluation::check_against(const char* name, std::span<const Tensor> given, const char* of_name,
-                               std::span<const Tensor> of) const {
-  const std::string n = name;
+void Evaluation::check_against(const std::string& name, std::span<const Tensor> given,
+                               const std::string& of_name, std::span<const Tensor> of,
+                               std::span<const std::string> names) const {
   if (given.size() != of.size())
-    fail(operation_, {.given = n + " of " + std::to_string(given.size()) + " tensors for " +
+    fail(operation_, {.given = name + " of " + std::to_string(given.size()) + " tensors for " +
                                of_name + " of " + std::to_string(of.size()),
                       .needed = "as many",
-                      .hint = n + " is a state like " + of_name});
+                      .hint = name + " is a state like " + of_name});
   for (std::size_t i = 0; i < of.size(); ++i) {
+    const std::string field = names.empty() ? "" : names[i].substr(of_name.size());
     if (given[i].shape() != of[i].shape() || given[i].dtype() != of[i].dtype())
-      fail(operation_,
-           {.given = n + " " + describe(given[i]) + " for " + of_name + " " + describe(of[i]),
-            .needed = "equal shapes and dtypes",
-            .hint = std::string("zeros_like(") + of_name + ") has these"});
-    check_given(name, given[i]);
+      fail(operation_, {.given = name + field + " " + describe(given[i]) + " for " + of_name +
+                                 field + " " + describe(of[i]),
+                        .needed = "equal shapes and dtypes",
+                        .hint = "zeros_like(" + of_name + field + ") has these"});
+    check_given(name + field, given[i]);
   }
 }
 
 Tensor Evaluation::watch_tensor(const Tensor& x) {
+  const std::string& name = x_names_[x_.size()];
   if (!is_floating(x.dtype()))
     fail(operation_,
-         {.given = "x " + describe(x),
+         {.given = name + " " + describe(x),
           .needed = "f32 or f64",
           .hint = "tensor({1.0, 2.0}, f64); ids are captured: [&](const Tensor& x) { … ids … }"});
-  check_given("x", x);
+  check_given(name, x);
   return x_.emplace_back(tape_.watch(x));
 }
 
@@ -110,9 +112,10 @@ bool Evaluation::depends(const Tensor& y) const {
 }
 
 void Evaluation::add_result(const Tensor& y) {
+  const std::string name = y_names_.empty() ? "f(x)" : y_names_[y_.size()];
   if (!is_floating(y.dtype()))
     fail(operation_,
-         {.given = "f returned " + describe(y),
+         {.given = "f returned " + describe(y) + (name == "f(x)" ? "" : " as " + name),
           .needed = "f32 or f64",
           .hint = "positions have no derivative: return max(x, -1), not argmax(x, -1)"});
   y_.push_back(y);
@@ -160,12 +163,12 @@ std::vector<Tensor> Evaluation::gradient() {
 }
 
 std::vector<Tensor> Evaluation::vjp(std::span<const Tensor> u) {
-  check_against("u", u, "f(x)", y_);
+  check_against("u", u, "f(x)", y_, y_names_);
   return values_of(pull_back(y_, u, x_, {}));
 }
 
 std::vector<Tensor> Evaluation::jvp(std::span<const Tensor> v) {
-  check_against("v", v, "x", x_);
+  check_against("v", v, "x", x_, x_names_);
   std::vector<Tensor> u;
   for (const Tensor& y : y_) u.push_back(tape_.watch(zeros(y.shape(), y.dtype())));
   const auto w = pull_back(y_, u, x_, {.differentiable = true});
@@ -178,7 +181,7 @@ std::vector<Tensor> Evaluation::recorded_gradient() {
 }
 
 std::vector<Tensor> Evaluation::hvp(std::span<const Tensor> v) {
-  check_against("v", v, "x", x_);
+  check_against("v", v, "x", x_, x_names_);
   return values_of(pull_back(recorded_gradient(), v, x_, {}));
 }
 

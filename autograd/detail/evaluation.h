@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/autograd/derivative_options.h>
+#include <unroll/autograd/detail/state_names.h>
 #include <unroll/autograd/parameter_list.h>
 #include <unroll/autograd/per_parameter.h>
 #include <unroll/autograd/state.h>
@@ -24,6 +25,7 @@ class Evaluation {
   // The point as leaves of the tape. Throws for i64 and for what a live tape is recording.
   template <class X>
   X watch(const X& x) {
+    x_names_ = names_of(x, "x");
     X handles = map_tensors(x, [&](const Tensor& t) { return watch_tensor(t); });
     check_point();
     return handles;
@@ -32,9 +34,8 @@ class Evaluation {
 
   template <class Y>
   void set_results(const Y& y) {
-    for_each_tensor(y, [&](const Tensor& t) {
-      if (t.defined()) add_result(t);
-    });
+    y_names_ = names_of(y, "f(x)");
+    for (const Tensor& t : tensors_of(y)) add_result(t);
   }
   void set_result(const Tensor& y);  // throws unless it is defined
   void set_loss(const Tensor& y);    // throws unless it has one element
@@ -62,9 +63,10 @@ class Evaluation {
  private:
   Tensor watch_tensor(const Tensor& x);
   void check_point() const;
-  void check_given(const char* name, const Tensor& x) const;
-  void check_against(const char* name, std::span<const Tensor> given, const char* of_name,
-                     std::span<const Tensor> of) const;
+  void check_given(const std::string& name, const Tensor& x) const;
+  void check_against(const std::string& name, std::span<const Tensor> given,
+                     const std::string& of_name, std::span<const Tensor> of,
+                     std::span<const std::string> names) const;
   void add_result(const Tensor& y);
   bool depends(const Tensor& y) const;
   Tensor weighted_sum(std::span<const Tensor> y, std::span<const Tensor> weights);
@@ -80,6 +82,7 @@ class Evaluation {
   Tape tape_;
   Recording& recording_;
   std::vector<Tensor> x_, y_;
+  std::vector<std::string> x_names_, y_names_;  // "x.forward[0].h"; empty: parameters
 };
 
 // Of per_sample_gradients: [count, p.shape…] for each parameter that is not frozen, and row b of it.
@@ -89,22 +92,5 @@ std::uint64_t seed_of_sample(std::uint64_t seed, Index b);
 
 // The same values without history, and apart from a parameter's memory, which steps write over.
 Tensor as_value(const Tensor& y);
-
-// The tensors of a state that are defined.
-template <class S>
-std::vector<Tensor> tensors_of(const S& state) {
-  std::vector<Tensor> all;
-  for_each_tensor(state, [&](const Tensor& x) {
-    if (x.defined()) all.push_back(x);
-  });
-  return all;
-}
-
-// A state with other tensors in place of those that are defined.
-template <class S>
-S with_tensors(const S& state, std::span<const Tensor> tensors) {
-  std::size_t next = 0;
-  return map_tensors(state, [&](const Tensor&) { return tensors[next++]; });
-}
 
 }  // namespace unroll::detail

@@ -88,4 +88,17 @@ void append_names(const S& state, const std::string& name, std::vector<std::stri
   }
 }
 
+// Those of the tensors that are defined.
+template <class S>
+std::vector<std::string> names_of(const S& state, const std::string& name) {
+  std::vector<std::string> all, defined;
+  append_names(state, name, all);
+  std::size_t number = 0;
+  for_each_tensor(state, [&](const Tensor& x) {
+    if (x.defined()) defined.push_back(all[number]);
+    ++number;
+  });
+  return defined;
+}
+
 }  // namespace unroll::detail

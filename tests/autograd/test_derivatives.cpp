@@ -235,6 +235,36 @@ BOOST_AUTO_TEST_CASE(wrong_points) {
       },
       "[gradient] x i64 [3]; needed f32 or f64; hint: tensor({1.0, 2.0}, f64); ids are "
       "captured: [&](const Tensor& x) { … ids … }");
+  // Of a state, which field.
+  const auto of_pair = [](Tensor a, Tensor rest) {
+    return Pair{.a = std::move(a), .rest = {std::move(rest), Tensor()}, .number = 0};
+  };
+  check_throws(
+      [&] {
+        return gradient(product_of, of_pair(three(), tensor({1, 2})));
+      },
+      "[gradient] x.1[0] i64 [2]; needed f32 or f64; hint: tensor({1.0, 2.0}, f64); ids "
+      "are captured: [&](const Tensor& x) { … ids … }");
+  struct Batch {
+    Tensor x, ids;
+  };
+  const auto rows = [](const Batch& b) { return index_select(b.x, 0, b.ids); };
+  const Batch batch{.x = three(), .ids = tensor({2, 0})};
+  check_throws([&] { return jvp(rows, batch, batch); },
+               "[jvp] x.ids i64 [2]; needed f32 or f64; hint: tensor({1.0, 2.0}, f64); ids are "
+               "captured: [&](const Tensor& x) { … ids … }");
+  const Pair at = of_pair(three(), ones({1}, f64));
+  check_throws([&] { return jvp(product_of, at, of_pair(three(), ones({2}, f64))); },
+               "[jvp] v.1[0] f64 [2] for x.1[0] f64 [1]; needed equal shapes and dtypes; hint: "
+               "zeros_like(x.1[0]) has these");
+  const auto same = [](const Pair& p) { return p; };
+  check_throws([&] { return vjp(same, at, of_pair(zeros({1}, f64), ones({1}, f64))); },
+               "[vjp] u.0 f64 [1] for f(x).0 f64 [3]; needed equal shapes and dtypes; hint: "
+               "zeros_like(f(x).0) has these");
+  const auto positions = [](const Tensor& x) { return Batch{.x = x, .ids = argmax(x, 0)}; };
+  check_throws([&] { return vjp(positions, three(), Batch{}); },
+               "[vjp] f returned i64 [] as f(x).ids; needed f32 or f64; hint: positions have no "
+               "derivative: return max(x, -1), not argmax(x, -1)");
   check_throws([] { return gradient(sum_of_cubes, Tensor()); },
                "[gradient] x is undefined, or a state without tensors; needed something to "
                "differentiate by; hint: zeros({3}, f64)");

@@ -269,6 +269,16 @@ BOOST_AUTO_TEST_CASE(learned_initial_state_of_a_cell_of_ones_own) {
   }
 }
 
+// By the names that every error gives to the fields of a state.
+BOOST_AUTO_TEST_CASE(initial_state_of_a_cell_of_ones_own_is_named) {
+  const nn::Recurrent<Counter> layer({.input = 2, .hidden = 2});
+  const std::string text = error_text([&] {
+    static_cast<void>(layer(ones({2, 5, 2}),
+                            {.initial = {.forward = {{.sum = zeros({5, 2}), .ids = zeros({4})}}}}));
+  });
+  BOOST_TEST(text.find("initial.forward[0].ids f32 [4]; needed [5, …]") != std::string::npos, text);
+}
+
 BOOST_AUTO_TEST_CASE(highway_starts_by_carrying) {
   nn::GRU layer({.input = 2, .hidden = 3, .layers = 2, .skip = nn::Skip::highway});
   for (const auto& [path, p] : layer.parameters())
