@@ -50,20 +50,8 @@ concept FunctionOf = requires(const F& f, const PointOf<X>& x) {
   f(x);
 };
 
-template <class M>
-concept HasParameters = std::same_as<M, ParameterList> || requires(const M& model) {
-  { model.parameters() } -> std::convertible_to<ParameterList>;
-};
 template <class M, class F>
 concept ModelAndFunction = HasParameters<M> && std::invocable<const F&>;
-
-template <HasParameters M>
-ParameterList parameters_of(const M& model) {
-  if constexpr (std::same_as<M, ParameterList>)
-    return model;
-  else
-    return model.parameters();
-}
 
 template <class Y>
 Y value_of(const Y& y) {
@@ -236,7 +224,7 @@ requires detail::ModelAndFunction<M, F> Tensor hessian(const M& model, const F& 
 // The gradient of each sample's loss by itself: [B, p.shape…] for every parameter p. f is called
 // with one sample after another, a batch with one row: slice_rows(batch, b, b + 1).
 template <class M, class F, class Batch>
-requires detail::HasParameters<M> && detail::FunctionOf<F, Batch> PerParameter per_sample_gradients(
+requires HasParameters<M> && detail::FunctionOf<F, Batch> PerParameter per_sample_gradients(
     const M& model, const F& f, const Batch& batch, const PerSampleOptions& options = {}) {
   using Sample = detail::PointOf<Batch>;
   detail::require_tensor<detail::ResultOf<F, Batch>>();

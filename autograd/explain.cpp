@@ -1,4 +1,5 @@
 #include <unroll/autograd/detail/finite.h>
+#include <unroll/autograd/detail/gradcheck_problem.h>
 #include <unroll/autograd/detail/suspects.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/explain.h>
@@ -20,8 +21,7 @@ void name(const Replays& replays, std::uint32_t node, Explanation& to) {
   to.operation = n.operation->name;
   to.path = tape.paths[label.path];
   to.step = label.step;
-  for (const std::uint32_t v : n.inputs)
-    to.inputs.push_back(v == no_value ? Shape{} : tape.shape_of(v));
+  to.inputs = n.shapes;
   for (std::uint32_t v = n.first_output; v < n.first_output + n.outputs; ++v)
     to.outputs.push_back(tape.shape_of(v));
 }
@@ -127,10 +127,18 @@ std::string leaf_name(const Replays& replays, const CheckedFunction& f, std::uin
   return "an input";
 }
 
+void add_remark(const std::string& text, Explanation& to) {
+  if (to.remark.find(text) == std::string::npos)
+    to.remark += (to.remark.empty() ? "" : "; ") + text;
+}
+
 // No rule is wrong: is the whole?
 void look_at_whole(Replays& replays, const CheckedFunction& f, const ExplainOptions& options,
                    const Survey& survey, Explanation& to) {
   WholeFunction whole(replays);
+  const Recording& tape = replays.tape();
+  if (tape.hooked != no_value)
+    add_remark("a hook replaced the gradient of " + name_of_value(tape, tape.hooked), to);
   const Whole all = whole.along(whole.leaves());
   to.analytic = all.analytic;
   to.numeric = all.numeric;
@@ -144,11 +152,19 @@ void look_at_whole(Replays& replays, const CheckedFunction& f, const ExplainOpti
     if (one.wrong(options.relative))
       wrong += (wrong.empty() ? "" : ", ") + leaf_name(replays, f, leaf);
   }
-  to.remark = "wrong for " + (wrong.empty() ? std::string("all leaves together") : wrong);
+  add_remark("wrong for " + (wrong.empty() ? std::string("all leaves together") : wrong), to);
   if (!survey.cuts.empty()) {
     to.fault = Fault::cut;
     name(replays, survey.cuts.front(), to);
   }
+}
+
+// Throws as gradcheck does where there is nothing to explain. How often f ran.
+Index check_function(CheckedFunction& f) {
+  FirstOrder first(f);
+  const Numbers base = first.first_values();
+  if (!base.empty()) first.check_dependence(base);
+  return first.evaluations();
 }
 
 void check_results(const Replays& replays) {
@@ -162,16 +178,25 @@ void check_results(const Replays& replays) {
 }  // namespace
 
 Explanation explain(CheckedFunction f, const ExplainOptions& options) {
-  prepare("explain", f);
+  check_options("explain", options.order, options.relative, "{.relative = 1e-11}");
   f.training = options.training;
   f.seed = options.seed;
-  Explanation result;
+  prepare(f);
+  Explanation result{.runs = check_function(f)};
   const auto conclude = [&](Replays& replays, Surveyor& surveyor, const Survey& survey) {
     result.judged += survey.judged - std::ssize(survey.kinks);
     result.nodes = std::ssize(replays.nodes());
+    if (!survey.deterministic) {
+      result.fault = Fault::not_deterministic;
+      add_remark("the operations from number " + std::to_string(survey.same_nodes) +
+                     " on are not the same in every run",
+                 result);
+      return;
+    }
     if (survey.same_nodes < replays.nodes().size())
-      result.remark = "the operations from number " + std::to_string(survey.same_nodes) +
-                      " on are not the same in every run: they depend on values";
+      add_remark("the operations from number " + std::to_string(survey.same_nodes) +
+                     " on are not the same in every run: they depend on values",
+                 result);
     Index dismissed = 0;
     for (auto suspect = survey.suspects.rbegin(); suspect != survey.suspects.rend(); ++suspect) {
       Explanation closer = result;
@@ -201,14 +226,14 @@ Explanation explain(CheckedFunction f, const ExplainOptions& options) {
     std::iota(nodes.begin(), nodes.end(), 0U);
     const Survey survey = surveyor.survey(nodes);
     conclude(replays, surveyor, survey);
-    if (!result.found && survey.unusable.empty())
+    if (!result.found && survey.deterministic && survey.unusable.empty())
       look_at_whole(replays, f, options, survey, result);
     result.at_kinks = std::ssize(survey.kinks);
     unusable = survey.unusable;
     unusable.insert(unusable.end(), survey.kinks.begin(), survey.kinks.end());
     result.runs += replays.runs();
   }
-  if (result.found || unusable.empty()) return result;
+  if (result.found || unusable.empty() || result.fault == Fault::not_deterministic) return result;
   // Moved by shares of themselves, elements stay on their side of 0, and zeros at 0.
   std::sort(unusable.begin(), unusable.end());
   unusable.erase(std::unique(unusable.begin(), unusable.end()), unusable.end());
@@ -217,7 +242,7 @@ Explanation explain(CheckedFunction f, const ExplainOptions& options) {
   Surveyor surveyor(replays, options);
   const Survey survey = surveyor.survey(unusable);
   conclude(replays, surveyor, survey);
-  if (!result.found) look_at_whole(replays, f, options, survey, result);
+  if (!result.found && survey.deterministic) look_at_whole(replays, f, options, survey, result);
   result.runs += replays.runs();
   return result;
 }

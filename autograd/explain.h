@@ -20,7 +20,7 @@ enum class Fault {
   recorded,           // … where the gradient is differentiable itself
   second_order,       // the gradient is right, its own derivative is not
   operand_unknown,    // the result depends on something that is not an operand of the operation
-  not_deterministic,  // two runs on the same operands differ
+  not_deterministic,  // two runs on the same operands differ, or record different operations
   cut,        // every rule is right; a value that depends on the inputs is read as a constant
   elsewhere,  // every rule is right, the whole is not
 };
@@ -33,7 +33,7 @@ struct Explanation {
   std::string path = {};            // of the module at work; empty: none
   Index step = -1;                  // time step; -1: none
   Index node = -1;                  // its place among the operations of the tape
-  std::vector<Shape> inputs = {};   // of the operands that have a history
+  std::vector<Shape> inputs = {};   // of the operands, constants among them
   std::vector<Shape> outputs = {};  // and of the results
   Index input = -1;                 // which operand; -1: not one alone
   std::vector<Index> index = {};    // and which of its elements
@@ -70,13 +70,14 @@ Explanation explain(CheckedFunction f, const ExplainOptions& options);
 // what its derivative rule says of that operation alone. Takes what gradcheck takes: everything is
 // in f64, a model must be; what f draws is the same in every run. A run costs a few times f itself,
 // a rule the size of its operands (so time steps selected from one long sequence their square);
-// finding the element of a wrong one takes a hundred runs more. Throws where f gives NaN or Inf, and
-// what f throws; parameters are left as they were.
+// finding the element of a wrong one takes a hundred runs more. Throws what gradcheck throws, and what
+// f throws; parameters are left as they were. Hooks on gradients are no part of a rule, but of the
+// whole: the remark says that one replaced a gradient.
 //   std::cout << explain(model, [&] { return cross_entropy(model(ids), labels); });
 template <class F>
 Explanation explain(const F& f, std::span<const Tensor> inputs,
                     const ExplainOptions& options = {}) {
-  return detail::explain(detail::checked_function(f, inputs), options);
+  return detail::explain(detail::checked_function("explain", f, inputs), options);
 }
 template <class F>
 Explanation explain(const F& f, std::initializer_list<Tensor> inputs,
@@ -86,17 +87,17 @@ Explanation explain(const F& f, std::initializer_list<Tensor> inputs,
 template <class F, class State>
 requires(std::is_invocable_v<const F&, const State&> && !HasParameters<F>) Explanation
     explain(const F& f, const State& state, const ExplainOptions& options = {}) {
-  return detail::explain(detail::checked_function_of_state(f, state), options);
+  return detail::explain(detail::checked_function_of_state("explain", f, state), options);
 }
 template <HasParameters Model, class Loss>
 requires std::is_invocable_v<const Loss&> Explanation explain(const Model& model, const Loss& loss,
                                                               const ExplainOptions& options = {}) {
-  return detail::explain(detail::checked_model(model, loss), options);
+  return detail::explain(detail::checked_model("explain", model, loss), options);
 }
 template <HasParameters Model, class State, class Loss>
 requires std::is_invocable_v<const Loss&, const State&> Explanation explain(
     const Model& model, const State& inputs, const Loss& loss, const ExplainOptions& options = {}) {
-  return detail::explain(detail::checked_model(model, inputs, loss), options);
+  return detail::explain(detail::checked_model("explain", model, inputs, loss), options);
 }
 
 }  // namespace unroll

@@ -35,6 +35,7 @@ std::string what(const Explanation& e) {
     case Fault::operand_unknown:
       return operation + ": its result depends on something that is not an operand";
     case Fault::not_deterministic:
+      if (!e.found) return "the function is not deterministic: two runs at one point differ";
       return operation + ": two runs on the same operands give different results";
     case Fault::cut:
       return operation +

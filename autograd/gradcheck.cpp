@@ -104,14 +104,7 @@ Numbers Gradcheck::random_weights(Rng& rng) const {
 }
 
 GradcheckReport run_gradcheck(CheckedFunction checked, const GradcheckOptions& options) {
-  if (options.order != 1 && options.order != 2)
-    fail_nowhere("gradcheck", {.given = "order " + std::to_string(options.order),
-                               .needed = "1 or 2",
-                               .hint = "{.order = 2}"});
-  if (!(options.relative > 0))
-    fail_nowhere("gradcheck", {.given = "relative " + std::to_string(options.relative),
-                               .needed = "a number above 0",
-                               .hint = "{.relative = 1e-7}"});
+  check_options("gradcheck", options.order, options.relative, "{.relative = 1e-7}");
   if (std::min({options.entries, options.directions, options.rows}) < 0 ||
       (options.entries == 0 && options.directions == 0 && options.rows == 0))
     fail_nowhere("gradcheck", {.given = "entries " + std::to_string(options.entries) +
@@ -121,7 +114,7 @@ GradcheckReport run_gradcheck(CheckedFunction checked, const GradcheckOptions& o
                                .hint = "{.entries = 4096, .directions = 8, .rows = 8}"});
   checked.training = options.training;
   checked.seed = options.seed;
-  prepare("gradcheck", checked);
+  prepare(checked);
   return Gradcheck(checked, options).run();
 }
 

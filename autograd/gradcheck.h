@@ -61,7 +61,9 @@ struct GradcheckFinding {
   std::vector<Index> output = {};  // which element of it; empty: one number, or a weighted sum
   Index step = -1;                 // time step of the first wrong operation, where it is known
   double analytic = 0, numeric = 0, relative_error = 0;
-  Index wrong = 1, of = 1;  // so many of so many entries of this input are wrong
+  // So many of so many derivatives by this input that were compared are wrong: entries of its
+  // Jacobian, or products along directions; of passes compared with each other, of its gradient.
+  Index wrong = 1, of = 1;
   std::vector<GradcheckSweep> sweep = {};
   GradcheckCause cause = GradcheckCause::wrong_derivative;
   std::string note = {};  // of checks other than "gradient": what was compared
@@ -91,6 +93,7 @@ class GradcheckReport {
   Index evaluations_ = 0, compared_ = 0;
   Index inputs_ = 0, sampled_ = 0;
   std::string explanation_;
+  std::string hooked_;  // the gradient that a hook replaced
 };
 std::ostream& operator<<(std::ostream& out, const GradcheckReport& report);
 
@@ -127,16 +130,19 @@ GradcheckReport run_gradcheck(CheckedFunction checked, const GradcheckOptions& o
 // input alone, with views, and in f32 to some ulps. With .order = 2 the gradient is checked as a
 // function of the inputs and of what comes from above, and J·v is compared with Jᵀ·w.
 //
-// Throws where there is nothing to check, a parameter is f32 (hint: model.to(f64)), f returns only
-// i64, NaN, or another shape at a later call, or changes a parameter; and what f throws at the
-// point.
+// Hooks on gradients act as in backward(): what one puts in a gradient's place is compared, and the
+// report says that it did.
+//
+// Throws where there is nothing to check, f depends on none of the inputs or on no parameter of the
+// model, a parameter is f32 (hint: model.to(f64)), f returns only i64, NaN, or another shape at a
+// later call, or changes a parameter; and what f throws at the point.
 //
 // Of a function f(x0, x1, …), f(span) or of a model that is called so, whose parameters are checked
 // with the inputs.
 template <class F>
 GradcheckReport gradcheck(const F& f, std::span<const Tensor> inputs,
                           const GradcheckOptions& options = {}) {
-  return detail::run_gradcheck(detail::checked_function(f, inputs), options);
+  return detail::run_gradcheck(detail::checked_function("gradcheck", f, inputs), options);
 }
 template <class F>
 GradcheckReport gradcheck(const F& f, std::initializer_list<Tensor> inputs,
@@ -148,20 +154,20 @@ template <class F, class State>
 requires(std::is_invocable_v<const F&, const State&> && !HasParameters<F> &&
          !std::is_convertible_v<const State&, std::span<const Tensor>>) GradcheckReport
     gradcheck(const F& f, const State& state, const GradcheckOptions& options = {}) {
-  return detail::run_gradcheck(detail::checked_function_of_state(f, state), options);
+  return detail::run_gradcheck(detail::checked_function_of_state("gradcheck", f, state), options);
 }
-// Of every parameter of a model, which must be f64, with the loss as a callable without arguments.
+// Of every parameter of a model or a ParameterList, which must be f64, with the loss as a callable without arguments.
 template <HasParameters Model, class Loss>
 requires std::is_invocable_v<const Loss&> GradcheckReport
 gradcheck(const Model& model, const Loss& loss, const GradcheckOptions& options = {}) {
-  return detail::run_gradcheck(detail::checked_model(model, loss), options);
+  return detail::run_gradcheck(detail::checked_model("gradcheck", model, loss), options);
 }
 // The same with inputs, a Tensor or a state struct, that are checked too: loss(inputs).
 template <HasParameters Model, class State, class Loss>
 requires std::is_invocable_v<const Loss&, const State&> GradcheckReport
 gradcheck(const Model& model, const State& inputs, const Loss& loss,
           const GradcheckOptions& options = {}) {
-  return detail::run_gradcheck(detail::checked_model(model, inputs, loss), options);
+  return detail::run_gradcheck(detail::checked_model("gradcheck", model, inputs, loss), options);
 }
 
 }  // namespace unroll

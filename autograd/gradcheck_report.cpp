@@ -110,16 +110,19 @@ std::string GradcheckReport::text() const {
   std::ostringstream out;
   out.precision(3);
   if (ok()) {
-    out << "gradcheck: " << compared_ << " derivatives of " << inputs_
-        << (inputs_ == 1 ? " input" : " inputs") << " agree";
+    const bool one = compared_ == 1;
+    out << "gradcheck: " << compared_ << (one ? " derivative of " : " derivatives of ") << inputs_
+        << (inputs_ == 1 ? " input" : " inputs") << (one ? " agrees" : " agree");
     if (sampled_ > 0) out << " (" << sampled_ << " along random directions)";
     out << ", largest relative difference " << std::max(worst_first_, worst_second_) << ", "
         << evaluations_ << " evaluations";
-    return out.str();
+  } else {
+    out << "gradcheck: " << findings_.size() << (findings_.size() == 1 ? " finding" : " findings");
+    for (const GradcheckFinding& f : findings_) out << '\n' << f.text();
+    if (!explanation_.empty()) out << "\nfirst wrong operation: " << explanation_;
   }
-  out << "gradcheck: " << findings_.size() << (findings_.size() == 1 ? " finding" : " findings");
-  for (const GradcheckFinding& f : findings_) out << '\n' << f.text();
-  if (!explanation_.empty()) out << "\nfirst wrong operation: " << explanation_;
+  if (!hooked_.empty())
+    out << "\na hook replaced the gradient of " << hooked_ << ": what it made of it was compared";
   return out.str();
 }
 

@@ -2,6 +2,7 @@
 
 #include <unroll/autograd/tensor.h>
 
+#include <concepts>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,4 +49,21 @@ class ParameterList {
   std::vector<Tensor> tensors_;
 };
 
+// A model: anything with parameters(), as every nn::Module, or a ParameterList.
+template <class M>
+concept HasParameters = std::same_as<M, ParameterList> || requires(const M& model) {
+  { model.parameters() } -> std::convertible_to<ParameterList>;
+};
+
+namespace detail {
+
+template <HasParameters M>
+ParameterList parameters_of(const M& model) {
+  if constexpr (std::same_as<M, ParameterList>)
+    return model;
+  else
+    return model.parameters();
+}
+
+}  // namespace detail
 }  // namespace unroll

@@ -5,7 +5,6 @@
 #include <unroll/autograd/parameter_list.h>
 #include <unroll/autograd/state.h>
 
-#include <concepts>
 #include <functional>
 #include <memory>
 #include <span>
@@ -16,27 +15,15 @@
 
 // From what a user hands over to a CheckedFunction. Everything is held by reference: a
 // CheckedFunction lives no longer than the call of gradcheck or explain that made it.
-namespace unroll {
-
-// What has parameters by path, as every nn::Module.
-template <class M>
-concept HasParameters = requires(const M& m) {
-  { m.parameters() } -> std::convertible_to<ParameterList>;
-};
-
-namespace detail {
+namespace unroll::detail {
 
 template <class Y>
 std::vector<Tensor> results_of(const Y& y) {
   static_assert(!std::is_arithmetic_v<Y>, "f returns a Tensor, or a state of Tensors");
-  std::vector<Tensor> all;
-  for_each_tensor(y, [&](const Tensor& x) {
-    if (x.defined()) all.push_back(x);
-  });
-  return all;
+  return tensors_of(y);
 }
 
-[[noreturn]] void fail_arity(Index given);
+[[noreturn]] void fail_arity(const char* operation, Index given);
 
 // Whether f is no template, so that asking what it takes compiles none of its body.
 template <class F>
@@ -53,9 +40,10 @@ constexpr bool takes_tensors(std::index_sequence<i...>) {
 
 // f(x0, x1, …) for as many tensors as there are, or f(span).
 template <class F, std::size_t n = 1>
-std::vector<Tensor> call_with_tensors(const F& f, std::span<const Tensor> x) {
+std::vector<Tensor> call_with_tensors(const char* operation, const F& f,
+                                      std::span<const Tensor> x) {
   if constexpr (n > 8) {
-    fail_arity(std::ssize(x));
+    fail_arity(operation, std::ssize(x));
   } else {
     if constexpr (n == 1 && PlainFunction<F>) {
       if constexpr (std::is_invocable_v<const F&, std::span<const Tensor>>)
@@ -68,19 +56,22 @@ std::vector<Tensor> call_with_tensors(const F& f, std::span<const Tensor> x) {
           return results_of(f(x[i]...));
         }
     (std::make_index_sequence<n>());
-    return call_with_tensors<F, n + 1>(f, x);
+    return call_with_tensors<F, n + 1>(operation, f, x);
   }
 }
 
 void append_parameters(const ParameterList& parameters, CheckedFunction& to);
 
 template <class F>
-CheckedFunction checked_function(const F& f, std::span<const Tensor> inputs) {
-  CheckedFunction checked;
+CheckedFunction checked_function(const char* operation, const F& f,
+                                 std::span<const Tensor> inputs) {
+  CheckedFunction checked{.operation = operation};
   for (const Tensor& x : inputs)
     checked.inputs.push_back({"input " + std::to_string(checked.inputs.size()), x});
-  if constexpr (HasParameters<F>) append_parameters(f.parameters(), checked);
-  checked.f = [&f](std::span<const Tensor> x) { return call_with_tensors(f, x); };
+  if constexpr (HasParameters<F>) append_parameters(parameters_of(f), checked);
+  checked.f = [&f, operation](std::span<const Tensor> x) {
+    return call_with_tensors(operation, f, x);
+  };
   return checked;
 }
 
@@ -99,37 +90,31 @@ const char* state_prefix() {
 
 // f of a state struct; undefined tensors in it stay undefined.
 template <class F, class S>
-CheckedFunction checked_function_of_state(const F& f, const S& state) {
-  CheckedFunction checked;
-  std::vector<std::string> names;
-  append_names(state, state_prefix<S>(), names);
-  std::size_t number = 0;
-  for_each_tensor(state, [&](const Tensor& x) {
-    if (x.defined()) checked.inputs.push_back({names[number], x});
-    ++number;
-  });
+CheckedFunction checked_function_of_state(const char* operation, const F& f, const S& state) {
+  CheckedFunction checked{.operation = operation};
+  const std::vector<Tensor> tensors = tensors_of(state);
+  const std::vector<std::string> names = names_of(state, state_prefix<S>());
+  for (std::size_t i = 0; i < tensors.size(); ++i) checked.inputs.push_back({names[i], tensors[i]});
   checked.f = [&f, state](std::span<const Tensor> x) {
-    std::size_t next = 0;
-    const S here = map_tensors(state, [&](const Tensor&) { return x[next++]; });
-    return results_of(f(here));
+    return results_of(f(with_tensors(state, x)));
   };
   return checked;
 }
 
 template <class M, class Loss>
-CheckedFunction checked_model(const M& model, const Loss& loss) {
-  CheckedFunction checked;
-  append_parameters(model.parameters(), checked);
+CheckedFunction checked_model(const char* operation, const M& model, const Loss& loss) {
+  CheckedFunction checked{.operation = operation};
+  append_parameters(parameters_of(model), checked);
   checked.f = [&loss](std::span<const Tensor>) { return results_of(loss()); };
   return checked;
 }
 
 template <class M, class S, class Loss>
-CheckedFunction checked_model(const M& model, const S& state, const Loss& loss) {
-  CheckedFunction checked = checked_function_of_state(loss, state);
-  append_parameters(model.parameters(), checked);
+CheckedFunction checked_model(const char* operation, const M& model, const S& state,
+                              const Loss& loss) {
+  CheckedFunction checked = checked_function_of_state(operation, loss, state);
+  append_parameters(parameters_of(model), checked);
   return checked;
 }
 
-}  // namespace detail
-}  // namespace unroll
+}  // namespace unroll::detail

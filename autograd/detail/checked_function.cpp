@@ -41,22 +41,38 @@ void KeptParameters::check_unchanged(std::string_view operation) const {
                                .hint = "call step and assign outside of it"});
 }
 
-void fail_arity(Index given) {
-  fail_nowhere("gradcheck",
+void fail_arity(const char* operation, Index given) {
+  fail_nowhere(operation,
                {.given = std::to_string(given) + " inputs for a function that cannot be "
                                                  "called with so many tensors",
                 .needed = "an input for every argument, at most 8, or one span",
-                .hint = "gradcheck([](const Tensor& a, const Tensor& b) { return a * b; "
-                        "}, {x, y})"});
+                .hint = std::string(operation) +
+                        "([](const Tensor& a, const Tensor& b) { return a * b; }, {x, y})"});
 }
 
 void append_parameters(const ParameterList& parameters, CheckedFunction& to) {
-  for (const auto& entry : parameters)
-    if (!entry.tensor.header()->is(Header::frozen))
+  to.is_of_model = true;
+  for (const auto& entry : parameters) {
+    if (entry.tensor.header()->is(Header::frozen))
+      to.any_frozen = true;
+    else
       to.inputs.push_back({.name = entry.path, .value = entry.tensor, .is_parameter = true});
+  }
 }
 
-void prepare(std::string_view operation, CheckedFunction& checked) {
+void check_options(const char* operation, int order, double relative, const char* hint) {
+  if (order != 1 && order != 2)
+    fail_nowhere(
+        operation,
+        {.given = "order " + std::to_string(order), .needed = "1 or 2", .hint = "{.order = 2}"});
+  if (!(relative > 0))
+    fail_nowhere(operation, {.given = "relative " + std::to_string(relative),
+                             .needed = "a number above 0",
+                             .hint = hint});
+}
+
+void prepare(CheckedFunction& checked) {
+  const char* const operation = checked.operation;
   bool any = false;
   for (CheckedInput& input : checked.inputs) {
     if (!input.value.defined())
@@ -74,13 +90,15 @@ void prepare(std::string_view operation, CheckedFunction& checked) {
                                .hint = "model.to(f64)"});
     }
   }
-  if (!any)
-    fail_nowhere(
-        operation,
-        {.given = checked.inputs.empty() ? "no inputs"
-                                         : "inputs of which none is f32 or f64, or that are frozen",
-         .needed = "a tensor or a parameter with a gradient",
-         .hint = "gradcheck(f, {uniform({3, 4}, -1, 1)})"});
+  if (any) return;
+  if (checked.any_frozen)
+    fail_nowhere(operation, {.given = "a model of which every parameter is frozen",
+                             .needed = "a parameter with a gradient",
+                             .hint = "model.unfreeze()"});
+  fail_nowhere(operation, {.given = checked.inputs.empty() ? "no inputs"
+                                                           : "inputs of which none is f32 or f64",
+                           .needed = "a tensor or a parameter with a gradient",
+                           .hint = std::string(operation) + "(f, {uniform({3, 4}, -1, 1)})"});
 }
 
 }  // namespace unroll::detail

@@ -22,20 +22,17 @@ struct CheckedInput {
 
 // A function whose derivatives are checked or explained.
 struct CheckedFunction {
-  std::vector<CheckedInput> inputs;
+  const char* operation = "gradcheck";  // who is asked, as errors name it
+  std::vector<CheckedInput> inputs = {};
   // What f computes, as defined tensors in order, given the inputs that are not parameters, i64
   // among them, in order. A differentiation gives handles that a tape watches, an evaluation gives
-  // copies; either happens under a tape of evaluation_tape().
-  std::function<std::vector<Tensor>(std::span<const Tensor>)> f;
+  // copies; either happens under an EvaluationTape.
+  std::function<std::vector<Tensor>(std::span<const Tensor>)> f = {};
+  bool is_of_model = false;  // parameters belong to it, or would if they were not frozen
+  bool any_frozen = false;
   bool training = false;
   std::uint64_t seed = 1;
 };
-
-// The options of the tape that every evaluation of one check runs under: one fixed key, so that
-// masks are the same. `key` must outlive the tape's construction.
-inline TapeOptions evaluation_tape(const CheckedFunction& checked, const Rng& key) {
-  return {.training = checked.training, .rng = &key};
-}
 
 // default_rng() starts at the same state until the end of the block, and is left as it was: what f
 // draws itself is fixed, too.
@@ -48,6 +45,22 @@ class FixedRandom {
 
  private:
   Rng before_;
+};
+
+// What every evaluation of one check runs under: one fixed key, so that masks are the same.
+class EvaluationTape {
+ public:
+  explicit EvaluationTape(const CheckedFunction& checked)
+      : key_(checked.seed),
+        random_(checked.seed),
+        tape_({.training = checked.training, .rng = &key_}) {}
+  Tape& operator*() { return tape_; }
+  Tape* operator->() { return &tape_; }
+
+ private:
+  Rng key_;
+  FixedRandom random_;
+  Tape tape_;
 };
 
 // Holds the elements and versions of all parameters and puts both back on every way out: values are
@@ -75,8 +88,12 @@ class KeptParameters {
   std::vector<Kept> kept_;
 };
 
+// Throws "[operation] …" unless the order is 1 or 2 and the allowed difference above 0; `hint` types
+// one.
+void check_options(const char* operation, int order, double relative, const char* hint);
+
 // Checks what gradcheck and explain are given, converts inputs to f64 and makes them dense and free
 // of history; throws "[operation] …" where there are none, one is undefined, or a parameter is f32.
-void prepare(std::string_view operation, CheckedFunction& checked);
+void prepare(CheckedFunction& checked);
 
 }  // namespace unroll::detail

@@ -43,7 +43,7 @@ void Gradcheck::check_layout(const Numbers& w) {
 // ⟨w, J·v⟩ = ⟨Jᵀ·w, v⟩, where J·v is made by differentiating the backward pass.
 void Gradcheck::check_forward(const Numbers& w) {
   Recorded recorded(checked_, first_.point());
-  if (!recorded.has_history()) return;
+  if (!recorded.reaches_any()) return;
   Rng rng = Rng(options_.seed).split("forward");
   const auto gradient = recorded.gradient(vector_of(w));
   std::vector<Numbers> v;

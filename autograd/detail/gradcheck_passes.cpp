@@ -75,10 +75,12 @@ void Gradcheck::expect_close(const char* check, const char* note, std::span<cons
 // What differs from pass to pass can be compared with nothing else.
 bool Gradcheck::is_repeatable() {
   if (base_.empty()) return true;
+  first_.check_dependence(base_);
   Rng rng = Rng(options_.seed).split("passes");
   Recorded recorded(checked_, first_.point());
   first_.count_evaluation();
   check_repeat(recorded, random_weights(rng));
+  report_.hooked_ = recorded.hooked();
   return report_.ok();
 }
 
@@ -92,7 +94,7 @@ void Gradcheck::check_repeat(Recorded& recorded, const Numbers& w) {
   first_.count_evaluation();
   expect_close("repeat", "backward passes of two recordings", once, anew.gradient(upstream), 0,
                GradcheckCause::not_deterministic);
-  if (!recorded.has_history()) return;
+  if (!recorded.reaches_any()) return;
   auto of_parameters = once;
   const auto by_backward = recorded.backward(upstream);
   for (std::size_t i = 0; i < of_parameters.size(); ++i)

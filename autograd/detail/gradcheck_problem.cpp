@@ -17,11 +17,19 @@ bool any_history(const Tensor& x) {
   return x.header()->tape != 0 || (x.header()->is(Header::leaf) && !x.header()->is(Header::frozen));
 }
 
-bool was_read(const Tensor& parameter) {
-  const auto& leaves = tapes.top->leaves;
-  return std::any_of(leaves.begin(), leaves.end(), [&](const Leaf& leaf) {
-    return leaf.header == parameter.header() && leaf.value != no_value;
-  });
+// Values of a tape that one depends on.
+std::vector<bool> under(const Recording& tape, std::uint32_t top) {
+  std::vector<bool> needed(tape.values.size());
+  needed[top] = true;
+  for (std::size_t n = tape.nodes.size(); n-- > 0;) {
+    const Node& node = tape.nodes[n];
+    bool any = false;
+    for (std::uint32_t k = 0; k < node.outputs; ++k) any = any || needed[node.first_output + k];
+    const std::uint32_t* const inputs = tape.inputs_of(node);
+    for (std::uint32_t k = 0; any && k < node.inputs; ++k)
+      if (inputs[k] != no_value) needed[inputs[k]] = true;
+  }
+  return needed;
 }
 
 // One vector of all floating tensors.
@@ -32,24 +40,24 @@ Tensor joined(const std::vector<Tensor>& all) {
   return flat.size() == 1 ? flat.front() : concat(flat, 0);
 }
 
-std::vector<Tensor> floating(std::vector<Tensor> all) {
+std::vector<Tensor> floating(const CheckedFunction& checked, std::vector<Tensor> all) {
   const std::string kinds = all.empty() ? "nothing" : describe(all.front());
   std::erase_if(all, [](const Tensor& x) { return !is_floating(x.dtype()); });
   if (all.empty())
-    fail_nowhere("gradcheck", {.given = "the function returns " + kinds,
-                               .needed = "a Tensor of f64, or a state with one",
-                               .hint = "whole numbers have no derivative"});
+    fail_nowhere(checked.operation, {.given = "the function returns " + kinds,
+                                     .needed = "a Tensor of f64, or a state with one",
+                                     .hint = "whole numbers have no derivative"});
   return all;
 }
 
-void check_finite_input(const CheckedInput& input, const Numbers& at) {
+void check_finite_input(const char* operation, const CheckedInput& input, const Numbers& at) {
   const auto bad = std::find_if(at.begin(), at.end(), [](double v) { return !std::isfinite(v); });
   if (bad == at.end()) return;
-  fail_nowhere("gradcheck", {.given = input.name + " " + describe(input.value) + " has " +
-                                      (std::isnan(*bad) ? "NaN" : "Inf") + " at " +
-                                      index_text(bad - at.begin(), input.value.shape()),
-                             .needed = "finite values",
-                             .hint = {}});
+  fail_nowhere(operation, {.given = input.name + " " + describe(input.value) + " has " +
+                                    (std::isnan(*bad) ? "NaN" : "Inf") + " at " +
+                                    index_text(bad - at.begin(), input.value.shape()),
+                           .needed = "finite values",
+                           .hint = {}});
 }
 
 std::vector<Tensor> given_to(const CheckedFunction& checked, std::span<const Numbers> point,
@@ -107,10 +115,7 @@ Numbers numbers_of(const Tensor& x) {
 
 Recorded::Recorded(const CheckedFunction& checked, std::span<const Numbers> point,
                    const Options& options)
-    : checked_(checked),
-      key_(checked.seed),
-      random_(checked.seed),
-      tape_(evaluation_tape(checked, key_)) {
+    : checked_(checked), tape_(checked), recording_(*tapes.top) {
   auto given = given_to(checked, point, options);
   std::ptrdiff_t number = 0;
   std::size_t at = 0;
@@ -118,27 +123,34 @@ Recorded::Recorded(const CheckedFunction& checked, std::span<const Numbers> poin
     if (input.is_parameter) continue;
     Tensor& x = given[at++];
     if (!is_floating(x.dtype())) continue;
-    if (options.alone < 0 || options.alone == number) x = tape_.watch(x);
+    if (options.alone < 0 || options.alone == number) x = tape_->watch(x);
     ++number;
   }
-  auto results = floating(checked.f(given));
-  for (Tensor& y : results) {
+  auto results = floating(checked, checked.f(given));
+  for (Tensor& y : results)
     if (!options.single) y = y.to(f64);
-    has_history_ = has_history_ || any_history(y);
-  }
   values_ = results.size() == 1 ? results.front() : joined(results);
+  const std::uint32_t top = recording_.history(values_.header(), checked.operation);
+  const std::vector<bool> reached = top != no_value ? under(recording_, top) : std::vector<bool>();
   at = 0;
   for (const CheckedInput& input : checked.inputs) {
-    if (input.is_parameter)
-      leaves_.push_back(was_read(input.value) ? input.value : Tensor());
-    else if (const Tensor& x = given[at++]; is_floating(x.dtype()))
-      leaves_.push_back(x.header()->tape != 0 ? x : Tensor());
+    const Tensor& x = input.is_parameter ? input.value : given[at++];
+    if (!is_floating(x.dtype())) continue;
+    const std::uint32_t value = recording_.history(x.header(), checked.operation);
+    const bool is_reached = value < reached.size() && reached[value];
+    leaves_.push_back(is_reached ? x : Tensor());
+    reaches_any_ = reaches_any_ || is_reached;
+    reaches_parameters_ = reaches_parameters_ || (is_reached && input.is_parameter);
   }
+}
+
+std::string Recorded::hooked() const {
+  return recording_.hooked == no_value ? std::string()
+                                       : name_of_value(recording_, recording_.hooked);
 }
 
 std::vector<Tensor> Recorded::gradient(const Tensor& upstream, bool differentiable) {
   std::vector<Tensor> result(leaves_.size());
-  if (!has_history_) return result;
   std::vector<Tensor> wanted;
   std::vector<std::size_t> position;
   for (std::size_t i = 0; i < leaves_.size(); ++i) {
@@ -147,7 +159,7 @@ std::vector<Tensor> Recorded::gradient(const Tensor& upstream, bool differentiab
     position.push_back(i);
   }
   if (wanted.empty()) return result;
-  const auto found = tape_.gradient(
+  const auto found = tape_->gradient(
       values_, wanted,
       {.upstream =
            upstream.shape() == values_.shape() ? upstream : reshape(upstream, values_.shape()),
@@ -162,7 +174,7 @@ std::vector<Tensor> Recorded::backward(const Tensor& upstream) {
   std::vector<Tensor> parameters;
   for (const CheckedInput& input : checked_.inputs)
     if (input.is_parameter) parameters.push_back(input.value);
-  const Gradients all = tape_.backward(
+  const Gradients all = tape_->backward(
       values_, parameters, {.upstream = reshape(upstream, values_.shape()), .retain = true});
   std::size_t number = 0;
   for (const CheckedInput& input : checked_.inputs) {
@@ -174,7 +186,7 @@ std::vector<Tensor> Recorded::backward(const Tensor& upstream) {
 }
 
 Numbers Recorded::forward(const std::vector<Numbers>& v) {
-  const Tensor u = tape_.watch(zeros(values_.shape(), f64));
+  const Tensor u = tape_->watch(zeros(values_.shape(), f64));
   const auto gradients = gradient(u, true);
   std::vector<Tensor> reached;
   Numbers along;
@@ -184,8 +196,8 @@ Numbers Recorded::forward(const std::vector<Numbers>& v) {
     along.insert(along.end(), v[i].begin(), v[i].end());
   }
   if (reached.empty()) return Numbers(static_cast<std::size_t>(values_.size()), 0.0);
-  return numbers_of(tape_.gradient(joined(reached), u,
-                                   {.upstream = vector_of(along), .unreached = Unreached::zero}));
+  return numbers_of(tape_->gradient(joined(reached), u,
+                                    {.upstream = vector_of(along), .unreached = Unreached::zero}));
 }
 
 bool Problem::evaluate(Numbers& y) {
@@ -193,7 +205,7 @@ bool Problem::evaluate(Numbers& y) {
   try {
     evaluate_into(y);
   } catch (const Error& e) {
-    if (e.operation() == "gradcheck") throw;
+    if (e.operation() == operation_) throw;
     last_error_ = e.what();
     return false;
   }
@@ -208,6 +220,7 @@ Numbers Problem::first_values() {
 }
 
 FirstOrder::FirstOrder(CheckedFunction& checked) : checked_(checked), kept_(checked.inputs) {
+  operation_ = checked.operation;
   for (std::size_t i = 0; i < checked.inputs.size(); ++i) {
     const CheckedInput& input = checked.inputs[i];
     if (!is_floating(input.value.dtype())) continue;
@@ -216,7 +229,7 @@ FirstOrder::FirstOrder(CheckedFunction& checked) : checked_(checked), kept_(chec
     double squares = 0;
     double most = 0;
     for (const double v : point_.back()) most = std::max(most, std::abs(v));
-    check_finite_input(input, point_.back());
+    check_finite_input(checked.operation, input, point_.back());
     for (const double v : point_.back()) squares += most > 0 ? (v / most) * (v / most) : 0;
     const double mean =
         squares / static_cast<double>(std::max<std::size_t>(point_.back().size(), 1));
@@ -245,11 +258,9 @@ void FirstOrder::move(std::size_t input, std::span<const double> values) {
 }
 
 void FirstOrder::evaluate_into(Numbers& y) {
-  const Rng key(checked_.seed);
-  const FixedRandom fixed(checked_.seed);
-  const Tape tape(evaluation_tape(checked_, key));
-  const auto results = floating(checked_.f(given_to(checked_, point_, {})));
-  kept_.check_unchanged("gradcheck");
+  const EvaluationTape tape(checked_);
+  const auto results = floating(checked_, checked_.f(given_to(checked_, point_, {})));
+  kept_.check_unchanged(checked_.operation);
   if (!known_) {
     for (const Tensor& r : results) {
       results_.push_back({.shape = r.shape(), .from = outputs_});
@@ -261,10 +272,11 @@ void FirstOrder::evaluate_into(Numbers& y) {
   for (std::size_t i = 0; same && i < results.size(); ++i)
     same = results[i].shape() == results_[i].shape;
   if (!same)
-    fail_nowhere("gradcheck", {.given = "the function returned " + to_string(results_[0].shape) +
-                                        " at first and " + describe(results[0]) + " later",
-                               .needed = "one shape at every call",
-                               .hint = "a function of its inputs and of parameters alone"});
+    fail_nowhere(checked_.operation,
+                 {.given = "the function returned " + to_string(results_[0].shape) +
+                           " at first and " + describe(results[0]) + " later",
+                  .needed = "one shape at every call",
+                  .hint = "a function of its inputs and of parameters alone"});
   y.clear();
   for (const Tensor& r : results) {
     const Numbers some = numbers_of(r);
@@ -286,12 +298,13 @@ std::vector<std::vector<Numbers>> FirstOrder::products(std::span<const Numbers> 
     all.emplace_back();
     for (std::size_t i = 0; i < inputs_.size(); ++i) all.back().push_back(numbers(gradient[i], i));
   }
-  kept_.check_unchanged("gradcheck");
+  kept_.check_unchanged(checked_.operation);
   return all;
 }
 
 SecondOrder::SecondOrder(FirstOrder& first, const Numbers& weights)
     : first_(first), weights_(weights) {
+  operation_ = first.checked().operation;
   inputs_ = first.inputs();
   for (const Input& input : inputs_) {
     results_.push_back({.shape = input.shape, .from = outputs_});

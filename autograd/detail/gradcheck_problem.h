@@ -26,26 +26,30 @@ class Recorded {
 
   // What f returned, in one vector; with a history where any of it has one.
   const Tensor& values() const { return values_; }
-  bool has_history() const { return has_history_; }
-  Index nodes() const { return tape_.nodes(); }
-  Tape& tape() { return tape_; }
+  Index nodes() { return tape_->nodes(); }
+  Tape& tape() { return *tape_; }
+  // Whether the values depend on an input, or on a parameter, as far as the tape knows.
+  bool reaches_any() const { return reaches_any_; }
+  bool reaches_parameters() const { return reaches_parameters_; }
+  // The gradient that a hook replaced first, by name; empty where none did.
+  std::string hooked() const;
   // Of each input that can be differentiated: the gradient, undefined where it was not reached.
   std::vector<Tensor> gradient(const Tensor& upstream, bool differentiable = false);
   // By Tape::backward; of parameters only.
   std::vector<Tensor> backward(const Tensor& upstream);
   // A direction v in all inputs, through the recorded backward pass: J·v.
   Numbers forward(const std::vector<Numbers>& v);
-  // The tensors that gradient() is with respect to; undefined: a parameter that was not read.
+  // The tensors that gradient() is with respect to; undefined: the values do not depend on it.
   const std::vector<Tensor>& with_respect_to() const { return leaves_; }
 
  private:
   const CheckedFunction& checked_;
-  Rng key_;
-  FixedRandom random_;
-  Tape tape_;
+  EvaluationTape tape_;
+  Recording& recording_;
   std::vector<Tensor> leaves_;
   Tensor values_;
-  bool has_history_ = false;
+  bool reaches_any_ = false;
+  bool reaches_parameters_ = false;
 };
 
 class Problem {
@@ -92,6 +96,7 @@ class Problem {
   std::vector<Result> results_;
   Index outputs_ = 0;
   Index evaluations_ = 0;
+  const char* operation_ = "";  // as errors name the check
   std::string last_error_;
 };
 
@@ -106,7 +111,9 @@ class FirstOrder : public Problem {
 
   const CheckedFunction& checked() const { return checked_; }
   std::span<const Numbers> point() const { return point_; }
-  void check_unchanged() const { kept_.check_unchanged("gradcheck"); }
+  // Throws where f, whose values are `base`, depends on no input, or on no parameter of the model:
+  // nothing that is found of it would be about them.
+  void check_dependence(const Numbers& base);
   void count_evaluation() { ++evaluations_; }
   Numbers numbers(const Tensor& gradient, std::size_t input) const;
 
@@ -114,6 +121,8 @@ class FirstOrder : public Problem {
   void evaluate_into(Numbers& y) override;
 
  private:
+  bool changes(const Numbers& base, bool with_parameters_alone);
+
   CheckedFunction& checked_;
   KeptParameters kept_;
   std::vector<Numbers> point_;         // of every floating input

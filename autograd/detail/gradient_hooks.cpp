@@ -23,18 +23,17 @@ Tensor own_elements(Tensor g) {
 
 }  // namespace
 
-// "head.W", or the operation that made it and where.
-std::string GradientPass::name_of_value(std::uint32_t value) const {
-  if (const auto named = tape_.names.find(value); named != tape_.names.end()) return named->second;
-  const Value& v = tape_.values[value];
+std::string name_of_value(const Recording& tape, std::uint32_t value) {
+  if (const auto named = tape.names.find(value); named != tape.names.end()) return named->second;
+  const Value& v = tape.values[value];
   if (v.is_leaf != 0) {
-    const auto& info = tape_.leaves[v.origin].info;
+    const auto& info = tape.leaves[v.origin].info;
     return info != nullptr ? info->path() : "a watched tensor";
   }
-  const Node& node = tape_.nodes[v.origin];
-  const Label& label = tape_.label_of(node);
+  const Node& node = tape.nodes[v.origin];
+  const Label& label = tape.label_of(node);
   std::string text = node.operation->name;
-  const std::string& path = tape_.paths[label.path];
+  const std::string& path = tape.paths[label.path];
   if (!path.empty()) text += " at " + path;
   if (label.step >= 0) text += (path.empty() ? " at t=" : ", t=") + std::to_string(label.step);
   return text;
@@ -44,10 +43,11 @@ void GradientPass::check_replacement(std::uint32_t value, const Tensor& before,
                                      const Tensor& after) const {
   const auto complain = [&](const std::string& of, const std::string& needed,
                             const std::string& hint) {
-    fail_nowhere("on_gradient", {.given = "a hook on the gradient of " + name_of_value(value) +
-                                          " " + describe(before) + " returned " + of,
-                                 .needed = needed,
-                                 .hint = hint});
+    fail_nowhere("on_gradient",
+                 {.given = "a hook on the gradient of " + name_of_value(tape_, value) + " " +
+                           describe(before) + " returned " + of,
+                  .needed = needed,
+                  .hint = hint});
   };
   if (after.shape() != before.shape() || after.dtype() != before.dtype())
     complain(describe(after), "the same shape and dtype", "a hook that only looks returns nothing");
@@ -68,6 +68,7 @@ Tensor GradientPass::through_hooks(std::uint32_t value, const GradientHooks& hoo
     }
     if (!changed.defined() || changed.header() == g.header()) return;
     check_replacement(value, g, changed);
+    if (tape_.hooked == no_value) tape_.hooked = value;
     if (!options_.differentiable) {
       g = own_elements(std::move(changed));
       return;

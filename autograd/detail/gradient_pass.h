@@ -176,7 +176,6 @@ class GradientPass {
   Tensor through_hooks(std::uint32_t value, const GradientHooks& hooks,
                        const Tensor& gradient) const;
   void check_replacement(std::uint32_t value, const Tensor& before, const Tensor& after) const;
-  std::string name_of_value(std::uint32_t value) const;
   PassResult take(std::uint32_t value);
   void pin(const Tensor& g);
   void unpin(const Tensor& g);

@@ -265,6 +265,7 @@ void Recording::clear_for_reuse() {
   random_operations = 0;
   check_finite = false;
   differentiated = no_node;
+  hooked = no_value;
 }
 
 Recording* begin_recording() {

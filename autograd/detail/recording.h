@@ -80,6 +80,7 @@ class Recording {
   bool training = true;
   bool check_finite = false;
   std::uint32_t differentiated = no_node;  // whose derivative is being recorded
+  std::uint32_t hooked = no_value;         // the first value whose gradient a hook replaced
   bool observed = false;
   std::uint64_t random_key = 0;
   std::uint64_t random_operations = 0;
@@ -202,6 +203,9 @@ void end_recording(Recording* recording, Recording* innermost) noexcept;  // one
 
 // "t=63 of lstm.0.forward" for a tensor of the thread's last ended tape; empty where unknown.
 std::string origin_of(const Header& x);
+
+// "head.W", or the operation that made a value, and where.
+std::string name_of_value(const Recording& tape, std::uint32_t value);
 
 // Throws when x is being recorded by a tape that is open on another thread.
 void check_not_elsewhere(const Header& x, std::string_view operation);

@@ -39,8 +39,6 @@ std::uint64_t hash_of(const Header& x) {
   return result;
 }
 
-Rng fixed_key(std::uint64_t seed) { return Rng(seed); }
-
 std::vector<double> direction_of(const ReplayValue& value, const ReplayOptions& options,
                                  std::uint32_t index) {
   double squares = 0;
@@ -92,18 +90,11 @@ struct Replays::LeafInPlace {
 };
 
 Replays::Replays(const CheckedFunction& f, const ReplayOptions& options)
-    : f_(f),
-      options_(options),
-      first_([&] {
-        const Rng key = fixed_key(f.seed);
-        return Tape(evaluation_tape(f, key));
-      }()),
-      tape_(tapes.top) {
-  const FixedRandom random(f.seed);
+    : f_(f), options_(options), first_(f), tape_(tapes.top) {
   std::vector<Tensor> watched;
   for (const CheckedInput& input : f.inputs) {
     if (input.is_parameter) continue;
-    watched.push_back(is_floating(input.value.dtype()) ? first_.watch(input.value) : input.value);
+    watched.push_back(is_floating(input.value.dtype()) ? first_->watch(input.value) : input.value);
   }
   now_ = nullptr;
   tape_->observer = this;
@@ -169,8 +160,10 @@ void Replays::note(Recording& tape, std::span<Header* const> operands,
                    .outputs = node.outputs,
                    .inputs = {tape.inputs_of(node), tape.inputs_of(node) + node.inputs},
                    .attributes = hash_of(node.payload, node.attribute_bytes, 1)};
-  for (std::size_t k = 0; k < noted.inputs.size(); ++k)
+  for (std::size_t k = 0; k < noted.inputs.size(); ++k) {
     noted.constants.push_back(noted.inputs[k] == no_value ? hash_of(*operands[k]) : 0);
+    noted.shapes.push_back(Shape({operands[k]->extents(), operands[k]->rank}));
+  }
   nodes_.resize(tape.nodes.size());
   nodes_.back() = std::move(noted);
   for (std::size_t k = 0; k < results.size(); ++k)
@@ -262,9 +255,7 @@ Replayed Replays::replay(double step, Moving moving, std::span<const Move> moves
   moving_ = moving;
   moves_ = moves;
   const LeafInPlace parameters(*this);
-  const FixedRandom random(f_.seed);
-  const Rng key = fixed_key(f_.seed);
-  Tape tape(evaluation_tape(f_, key));
+  EvaluationTape tape(f_);
   Recording* const recording = tapes.top;
   std::vector<Tensor> watched;
   std::uint32_t value = 0;
@@ -276,7 +267,7 @@ Replayed Replays::replay(double step, Moving moving, std::span<const Move> moves
     }
     const Tensor moved = detach(input.value);
     put(value++, *moved.header());
-    watched.push_back(tape.watch(moved));
+    watched.push_back(tape->watch(moved));
   }
   GradientPass pass(*recording, {.differentiable = false, .retain = true});
   struct Ended {

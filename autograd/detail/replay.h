@@ -35,6 +35,7 @@ struct ReplayNode {
   std::uint32_t first_output = 0;
   std::uint32_t outputs = 0;
   std::vector<std::uint32_t> inputs = {};
+  std::vector<Shape> shapes = {};             // of them
   std::vector<std::uint64_t> constants = {};  // what the operands without history held
   std::uint64_t attributes = 0;
 };
@@ -112,7 +113,7 @@ class Replays : private Observer {
 
   const CheckedFunction& f_;
   ReplayOptions options_;
-  Tape first_;
+  EvaluationTape first_;
   Recording* tape_;
   std::vector<ReplayValue> values_;
   std::vector<ReplayNode> nodes_;

@@ -152,24 +152,32 @@ void Surveyor::judge_second(RulePasses& passes, std::uint32_t node, Survey& to) 
   enter({Fault::second_order, node, Rule::recorded, no_value, slope, predicted}, terms, to);
 }
 
+// The first node that made something else of what it had before.
+std::uint32_t Surveyor::first_restless(const Replayed& still) const {
+  const auto& all = replays_.nodes();
+  for (std::uint32_t n = 0; n < std::min<std::size_t>(still.same_nodes, all.size()); ++n) {
+    bool same = still.constants_changed.empty() || still.constants_changed.front() != n;
+    for (std::uint32_t v = all[n].first_output; v < all[n].first_output + all[n].outputs; ++v)
+      same = same && still.change[v] == 0;
+    if (!same) return n;
+  }
+  return no_value;
+}
+
 Survey Surveyor::survey(std::span<const std::uint32_t> nodes) {
   Survey found;
-  still_ = replays_.run(0.0);
-  found.same_nodes = still_.same_nodes;
-  const auto& all = replays_.nodes();
-  for (std::uint32_t n = 0; n < std::min<std::size_t>(still_.same_nodes, all.size()); ++n) {
-    bool same = true;
-    for (std::uint32_t v = all[n].first_output; v < all[n].first_output + all[n].outputs; ++v)
-      same = same && still_.change[v] == 0;
-    if (same && (still_.constants_changed.empty() || still_.constants_changed.front() != n))
-      continue;
-    found.suspects.push_back({.fault = Fault::not_deterministic, .node = n});
-    return found;
-  }
   // Attributes may hold bytes that mean nothing, between fields: what changes by itself.
-  std::vector<std::uint32_t> restless = still_.attributes_changed;
-  for (int again = 0; again < 2; ++again) {
-    const auto changed = replays_.run(0.0).attributes_changed;
+  std::vector<std::uint32_t> restless;
+  for (int again = 0; again < 3; ++again) {
+    still_ = replays_.run(0.0);
+    found.same_nodes = std::min(found.same_nodes, still_.same_nodes);
+    if (const std::uint32_t n = first_restless(still_); n != no_value) {
+      found.suspects.push_back({.fault = Fault::not_deterministic, .node = n});
+      return found;
+    }
+    found.deterministic = still_.complete;
+    if (!found.deterministic) return found;
+    const auto& changed = still_.attributes_changed;
     restless.insert(restless.end(), changed.begin(), changed.end());
   }
   for (const double step : steps_) {

@@ -27,6 +27,7 @@ struct Survey {
   std::vector<std::uint32_t> unusable = {};  // no step gave numbers
   Index judged = 0;
   std::uint32_t same_nodes = no_value;  // later operations were not the same in every run
+  bool deterministic = true;            // … of those at one point
 };
 
 class Surveyor {
@@ -44,6 +45,7 @@ class Surveyor {
   struct Sides {
     std::vector<double> plus, minus;
   };
+  std::uint32_t first_restless(const Replayed& still) const;
   bool is_f64(std::uint32_t node) const;
   bool is_finite(std::uint32_t node) const;
   void judge(RulePasses& passes, std::uint32_t node, Survey& to);

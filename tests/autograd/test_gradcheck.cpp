@@ -8,6 +8,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "support/error_text.h"
+#include "support/leaves.h"
 #include "support/ruled.h"
 
 namespace unroll::test {
@@ -166,6 +167,9 @@ BOOST_AUTO_TEST_CASE(a_report_prints) {
   out << right;
   BOOST_TEST(out.str().starts_with("gradcheck: 4 derivatives of 1 input agree, largest relative "));
   BOOST_TEST(static_cast<bool>(right));
+  const auto one = gradcheck([](const Tensor& x) { return x * 2.0; }, {numbers({1})});
+  BOOST_TEST(
+      one.text().starts_with("gradcheck: 1 derivative of 1 input agrees, largest relative "));
   const auto f = [](const Tensor& x) { return x * detach(x); };
   const auto wrong = gradcheck(f, {numbers({1, 2})});
   const std::string text = wrong.text();
@@ -209,8 +213,8 @@ BOOST_AUTO_TEST_CASE(wrong_calls) {
       [&] {
         return gradcheck(f, {tensor({1, 2})});
       },
-      "[gradcheck] inputs of which none is f32 or f64, or that are frozen; needed a tensor "
-      "or a parameter with a gradient; hint: gradcheck(f, {uniform({3, 4}, -1, 1)})");
+      "[gradcheck] inputs of which none is f32 or f64; needed a tensor or a parameter with a "
+      "gradient; hint: gradcheck(f, {uniform({3, 4}, -1, 1)})");
   check_throws([&] { return gradcheck(f, {Tensor()}); },
                "[gradcheck] input 0 is undefined; needed a tensor; hint: uniform({3, 4}, -1, 1)");
   check_throws(
@@ -257,6 +261,14 @@ BOOST_AUTO_TEST_CASE(wrong_functions) {
         return gradcheck(log_of, {numbers({1, NAN})});
       },
       "[gradcheck] input 0 f64 [2] has NaN at [1]; needed finite values");
+  const std::string on_none =
+      "[gradcheck] a function that depends on none of its inputs; needed a function of what is "
+      "checked; hint: gradcheck([](const Tensor& x) { return exp(x); }, {x})";
+  const auto constant = [](const Tensor&) { return ones({2}, f64); };
+  check_throws([&] { return gradcheck(constant, {numbers({1, 2})}); }, on_none);
+  const Tensor other = make_parameter(numbers({1, 2}), "other");
+  const auto of_another = [&](const Tensor&) { return exp(other); };
+  check_throws([&] { return gradcheck(of_another, {numbers({1, 2})}); }, on_none);
   Index calls = 0;
   const auto growing = [&](const Tensor& x) { return expand(x, {++calls, 2}); };
   check_throws(
