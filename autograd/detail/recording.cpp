@@ -15,7 +15,11 @@ constinit thread_local TapeStack tapes;
 
 namespace {
 
+#ifdef __SANITIZE_ADDRESS__  // which maps and unmaps each block above 128 KiB by itself
+constexpr std::size_t chunk_bytes = std::size_t{1} << 16;
+#else
 constexpr std::size_t chunk_bytes = std::size_t{1} << 18;
+#endif
 
 // Serials of a thread share their upper half, so that a tensor tells whose tape it was made on.
 std::uint64_t& last_serial() {
