@@ -155,11 +155,11 @@ BOOST_AUTO_TEST_CASE(errors_from_within_name_it) {
                                       return std::array{matmul(dy, s.inputs[1]), dy};
                                     },
                                 .saves = Saves::inputs};
-  const std::string of_mul = error_of([] { static_cast<void>(zeros({2}) * zeros({3})); });
+  const std::string of_mul = error_text([] { static_cast<void>(zeros({2}) * zeros({3})); });
   BOOST_TEST(of_mul.starts_with("[mul] f32 [2] and f32 [3] do not broadcast"));
-  BOOST_TEST(error_of([&] { static_cast<void>(product(zeros({2}), zeros({3}))); }) ==
+  BOOST_TEST(error_text([&] { static_cast<void>(product(zeros({2}), zeros({3}))); }) ==
              "[product] forward: " + of_mul);
-  const std::string of_matmul = error_of([] {
+  const std::string of_matmul = error_text([] {
     static_cast<void>(matmul(ones({1, 3}), ones({1, 3})));
   });
   BOOST_TEST(of_matmul.starts_with("[matmul] "));
@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(errors_from_within_name_it) {
     Tape tape;
     const Tensor x = tape.watch(ones({1, 3}));
     const Tensor y = product(x, ones({1, 3}));
-    BOOST_TEST(error_of([&] {
+    BOOST_TEST(error_text([&] {
                  static_cast<void>(tape.gradient(
                      y, x, {.upstream = ones({1, 3}), .differentiable = differentiable}));
                }) == "[product] derivative: " + of_matmul);
