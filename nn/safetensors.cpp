@@ -1,8 +1,8 @@
+#include <unroll/autograd/detail/atomic_file.h>
 #include <unroll/autograd/detail/strided.h>
-#include <unroll/nn/detail/atomic_file.h>
+#include <unroll/autograd/detail/utf8.h>
 #include <unroll/nn/detail/crc32.h>
 #include <unroll/nn/detail/safetensors_header.h>
-#include <unroll/nn/detail/utf8.h>
 #include <unroll/nn/safetensors.h>
 
 #include <algorithm>

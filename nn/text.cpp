@@ -1,7 +1,7 @@
 #include <unroll/autograd/create.h>
+#include <unroll/autograd/detail/file.h>
 #include <unroll/autograd/detail/strided.h>
-#include <unroll/nn/detail/file.h>
-#include <unroll/nn/detail/utf8.h>
+#include <unroll/autograd/detail/utf8.h>
 #include <unroll/nn/text.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
+#include <unroll/autograd/detail/file.h>
+#include <unroll/autograd/detail/utf8.h>
 #include <unroll/autograd/error.h>
-#include <unroll/nn/detail/file.h>
-#include <unroll/nn/detail/utf8.h>
 
 #include <algorithm>
 #include <cerrno>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/nn/detail/file.h>
+#include <unroll/autograd/detail/file.h>
 
 #include <cstddef>
 #include <span>

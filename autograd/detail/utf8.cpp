@@ -1,4 +1,4 @@
-#include <unroll/nn/detail/utf8.h>
+#include <unroll/autograd/detail/utf8.h>
 
 namespace unroll::detail {
 namespace {
