@@ -1,3 +1,4 @@
+#include <unroll/autograd/detail/measurements.h>
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/tape.h>
 
@@ -19,6 +20,13 @@ Tape::Tape() : Tape(TapeOptions{}) {}
 Tape::Tape(const TapeOptions& options) : recording_(detail::begin_recording()) {
   recording_->training = options.training;
   recording_->check_finite = options.check_finite;
+  try {
+    if (options.statistics || options.timings)
+      recording_->measure(options.statistics, options.timings);
+  } catch (...) {
+    detail::end_recording(recording_);
+    throw;
+  }
   recording_->random_key = 0;
   if (options.rng != nullptr)
     recording_->random_key = Rng(*options.rng).next();
@@ -75,6 +83,8 @@ Tensor Tape::watch(const Tensor& x) {
   Tensor handle = detach(x);
   handle.header()->tape = recording_->serial;
   handle.header()->value = recording_->add_leaf(handle.header(), false);
+  if (recording_->measurements != nullptr)
+    recording_->measurements->entered(handle.header()->value, handle);
   return handle;
 }
 

@@ -17,7 +17,8 @@ class Recording;
 }
 namespace graph {
 struct Snapshot;
-}
+struct SnapshotOptions;
+}  // namespace graph
 struct TapeReport;
 
 struct TapeOptions {
@@ -26,11 +27,19 @@ struct TapeOptions {
   // Stop at the first recorded operation that makes NaN or Inf, or whose derivative does; the error
   // says where, and what it was given. -inf passes where a constant brings it in: a mask.
   bool check_finite = false;
+  // For graphs: mean, deviation, least, most and the number of NaN, Inf and 0 of every value and
+  // leaf when it is recorded, and seconds of every operation and of its derivative. An operation
+  // begins where the one recorded before it ended.
+  bool statistics = false;
+  bool timings = false;
 };
 
 struct BackwardOptions {
   Tensor upstream = {};  // weights of the elements of a loss that has more than one
   bool retain = false;   // keep the tape open for another backward
+  // For graphs: the norm of the gradient of every value that the loss depends on, after hooks. A
+  // second pass computes it, so that gradients are those without it to the bit.
+  bool keep_norms = false;
 };
 
 // What gradient() does for an x that y does not depend on.
@@ -117,6 +126,7 @@ class Tape {
 
   // The recorded graph as plain data; <unroll/autograd/graph.h>.
   graph::Snapshot snapshot() const;
+  graph::Snapshot snapshot(const graph::SnapshotOptions& options) const;
 
   // How many operations it holds and what memory they cost, by kind, module and time step, before
   // and after backward; <unroll/autograd/tape_report.h>.

@@ -198,8 +198,18 @@ Gradients Tape::backward_into(const Tensor& loss, std::span<const std::uint32_t>
     const detail::RecordingOff off;
     const Tensor upstream =
         options.upstream.defined() ? detach(options.upstream) : ones(loss.shape(), loss.dtype());
-    detail::GradientPass pass(*recording_, {.differentiable = false, .retain = options.retain});
-    const auto results = pass.run(recording_->history(loss.header(), "backward"), upstream, wanted);
+    const std::uint32_t top = recording_->history(loss.header(), "backward");
+    recording_->notes.loss = top;
+    recording_->notes.loss_of_backward = true;
+    recording_->notes.norms.clear();
+    detail::Replacements replaced;
+    std::vector<detail::PassResult> results;
+    {
+      detail::GradientPass pass(*recording_,
+                                {.retain = options.retain || options.keep_norms,
+                                 .replaced = options.keep_norms ? &replaced : nullptr});
+      results = pass.run(top, upstream, wanted);
+    }
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       const detail::Leaf& leaf = recording_->leaves[recording_->values[wanted[i]].origin];
       Gradients::Entry entry{.path = leaf.info->path(), .dense = results[i].dense};
@@ -212,6 +222,9 @@ Gradients Tape::backward_into(const Tensor& loss, std::span<const std::uint32_t>
         continue;
       gradients.insert(std::move(entry));
     }
+    // Last, so that what throws before has kept none.
+    if (options.keep_norms)
+      detail::keep_norms(*recording_, top, upstream, replaced, options.retain);
   }
   return gradients;
 }
@@ -256,7 +269,9 @@ void Tape::gradient_into(const Tensor& y, std::span<const Tensor> x, const Gradi
   {
     detail::GradientPass pass(*recording_,
                               {.differentiable = options.differentiable, .retain = true});
-    results = pass.run(recording_->history(y.header(), "gradient"), upstream, distinct);
+    const std::uint32_t top = recording_->history(y.header(), "gradient");
+    if (!recording_->notes.loss_of_backward) recording_->notes.loss = top;
+    results = pass.run(top, upstream, distinct);
   }
   for (std::size_t i = 0; i < x.size(); ++i) {
     const auto at =

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/autograd/detail/padded_weights.h>
+#include <unroll/autograd/detail/state_notes.h>
 #include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/dropout.h>
 #include <unroll/autograd/ops/join.h>
@@ -196,7 +197,7 @@ class Recurrent : public Module {
   State starting_state(const State& given, Index batch) const;
   Tensor skipped(const Layer& layer, const Tensor& x, const Tensor& y,
                  const detail::Lengths& lengths) const;
-  Run run(const C& cell, const Tensor& x, const typename C::State& initial, Plan& plan,
+  Run run(const C& cell, const Tensor& x, const typename C::State& initial, Plan& plan, Index layer,
           bool reversed) const;
 
   std::vector<std::unique_ptr<Layer>> layers_;
@@ -244,14 +245,15 @@ auto Recurrent<C>::operator()(const Tensor& x, const Call& call) const -> Output
   Tensor y = lengths.zero_padded(x);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = *layers_[i];
+    const auto position = static_cast<Index>(i);
     const Tensor below = y;
     if (i > 0 && is_training()) y = dropout(y, options.dropout);
-    Run forward = run(layer.forward, y, state.forward[i], plan, false);
+    Run forward = run(layer.forward, y, state.forward[i], plan, position, false);
     state.forward[i] = std::move(forward.state);
     if (!layer.backward) {
       y = std::move(forward.outputs);
     } else {
-      Run backward = run(*layer.backward, y, state.backward[i], plan, true);
+      Run backward = run(*layer.backward, y, state.backward[i], plan, position, true);
       state.backward[i] = std::move(backward.state);
       y = options.join == Join::concat ? concat({forward.outputs, backward.outputs}, -1)
                                        : forward.outputs + backward.outputs;
@@ -274,10 +276,12 @@ auto Recurrent<C>::Steps::make(const Tensor& source, Index from, Index to,
   const Index steps = source.size(0);
   Made made{.outputs = {}, .state = initial};
   made.outputs.reserve(static_cast<std::size_t>(to - from));
-  Tensor projected = source;
-  Index first = 0;     // the step where that begins
-  Index until = from;  // and what is computed after all of it
+  Tensor projected;  // what the cell is given, from step `first` on
+  if constexpr (!HasProject<C> || !projects_each_step<C>) projected = source;
+  Index first = 0;
+  Index until = from;  // and up to this one, in the order of computing
   Tensor nothing;      // the output of a step at which no row is valid
+  unroll::detail::StateNotes notes;
   for (Index i = from; i < to; ++i) {
     const Index t = reversed ? steps - 1 - i : i;
     if (lengths.none_valid(t)) {
@@ -292,7 +296,7 @@ auto Recurrent<C>::Steps::make(const Tensor& source, Index from, Index to,
       if (i >= until) {
         until = detail::end_of_part(i, steps, block);
         first = reversed ? steps - until : i;
-        const TimeStep of_block(first);
+        const TimeStep of_block(t);
         projected = nn::project(cell, detail::time_steps(source, first, until - i), begun);
       }
     }
@@ -300,6 +304,7 @@ auto Recurrent<C>::Steps::make(const Tensor& source, Index from, Index to,
     auto next = detail::after_forward<typename C::State>(
         cell, nn::step(cell, select(projected, 0, t - first), made.state, begun));
     made.state = detail::keep_ended(lengths, t, std::move(next), made.state);
+    notes.note(made.state);
     made.outputs.push_back(lengths.choose(t, nn::output(cell, made.state)));
   }
   return made;
@@ -307,11 +312,12 @@ auto Recurrent<C>::Steps::make(const Tensor& source, Index from, Index to,
 
 template <Cell C>
 auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& initial, Plan& plan,
-                       bool reversed) const -> Run {
+                       Index layer, bool reversed) const -> Run {
   const Scope here(cell);
+  unroll::detail::note_run(layer, reversed);
   const Index steps = x.size(0);
   typename C::State state = initial;
-  Tensor source = x;
+  Tensor source;
   const Steps run{.cell = cell,
                   .begun = detail::begin_cell(cell, x.size(1)),
                   .lengths = plan.lengths,
@@ -325,6 +331,7 @@ auto Recurrent<C>::run(const C& cell, const Tensor& x, const typename C::State& 
       if (!projects_each_step<C>) source = projected;
     }
   }
+  if (!source.defined()) source = x;
   if (steps == 0) {
     const Tensor like = nn::output(cell, state);
     return {.outputs = zeros_like(like, like.shape().inserted(0, 0)), .state = std::move(state)};

@@ -3,6 +3,7 @@
 #include <unroll/autograd/detail/check_finite.h>
 #include <unroll/autograd/detail/gradient_pass.h>
 #include <unroll/autograd/detail/matrix_product.h>
+#include <unroll/autograd/detail/measurements.h>
 #include <unroll/autograd/detail/row_blocks.h>
 
 #include <algorithm>
@@ -148,8 +149,12 @@ void GradientPass::multiply_blocks(std::uint32_t value, Products& waiting, bool 
   const Matrix c = as_matrix(to.buffer, hold);
   bool accumulate = to.accumulate;
   std::vector<Tensor> as, gs;
+  std::vector<std::pair<std::uint32_t, Index>> shares;  // nodes and rows, where they are timed
   std::size_t begin = 0;
   while (begin < waiting.list.size()) {
+    Measurements::Clock::time_point began;
+    if (timings_ != nullptr) began = Measurements::Clock::now();
+    shares.clear();
     Index rows = row_count(waiting.list[begin].a);
     std::size_t end = begin + 1;
     for (; end < waiting.list.size(); ++end) {
@@ -164,6 +169,8 @@ void GradientPass::multiply_blocks(std::uint32_t value, Products& waiting, bool 
     as.reserve(end - begin);
     gs.reserve(end - begin);
     for (std::size_t i = end; i-- > begin;) {  // oldest step first
+      if (timings_ != nullptr)
+        shares.emplace_back(waiting.list[i].node, row_count(waiting.list[i].a));
       unpin(waiting.list[i].g);
       as.push_back(std::move(waiting.list[i].a));
       gs.push_back(std::move(waiting.list[i].g));
@@ -174,6 +181,9 @@ void GradientPass::multiply_blocks(std::uint32_t value, Products& waiting, bool 
     const Matrix g = gather(gs, rows, hold_g);
     multiply(to.buffer.dtype(), a.transposed(), g, accumulate, c);  // [K×N] += [rows×K]ᵀ·[rows×N]
     accumulate = true;
+    const auto all_rows = static_cast<double>(std::max(rows, Index{1}));
+    for (const auto& [node, share] : shares)
+      timings_->add_backward(node, began, static_cast<double>(share) / all_rows);
   }
   if (tape_.check_finite) {
     kept.resize(begin);

@@ -93,6 +93,7 @@ void GradientPass::mark_hooked() {
 }
 
 void GradientPass::run_hooks(std::uint32_t value) {
+  if (options_.norms != nullptr) return measure(value);
   const auto found = tape_.hooks.find(value);
   if (found == tape_.hooks.end()) return;
   const std::shared_ptr<GradientHooks> hooks = found->second;  // a hook may hook other values
@@ -100,7 +101,9 @@ void GradientPass::run_hooks(std::uint32_t value) {
   retain(s.buffer);
   Tensor g = Tensor::adopt(s.buffer);
   if (!options_.differentiable) g = dense_copy(g);
+  const Header* const before = g.header();
   g = through_hooks(value, *hooks, g);
+  if (options_.replaced != nullptr && g.header() != before) (*options_.replaced)[value] = g;
   if (g.header() == s.buffer) return;
   release(std::exchange(s.buffer, g.surrender()));
   s.set(Slot::shared);
@@ -109,6 +112,7 @@ void GradientPass::run_hooks(std::uint32_t value) {
 // Of leaves, in the order in which the tape met them.
 void GradientPass::run_leaf_hooks(std::span<const std::uint32_t> wanted,
                                   std::vector<PassResult>& results) {
+  if (options_.norms != nullptr) return measure_leaves();
   const bool any = !tape_.hooks.empty() ||
                    std::any_of(tape_.leaves.begin(), tape_.leaves.end(), [](const Leaf& leaf) {
                      return leaf.info != nullptr && leaf.info->hooks != nullptr;
@@ -135,6 +139,7 @@ void GradientPass::run_leaf_hooks(std::span<const std::uint32_t> wanted,
     for (const auto& list : hooks)
       if (list != nullptr) after = through_hooks(value, *list, after);
     if (after.header() == g.header()) continue;
+    if (options_.replaced != nullptr) (*options_.replaced)[value] = after;
     result.dense = after;
     result.rows.clear();
   }

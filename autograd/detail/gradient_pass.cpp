@@ -1,8 +1,11 @@
 #include <unroll/autograd/detail/check_finite.h>
 #include <unroll/autograd/detail/gradient_pass.h>
+#include <unroll/autograd/detail/measurements.h>
 #include <unroll/autograd/detail/view_layout.h>
 #include <unroll/autograd/ops/arithmetic.h>
 #include <unroll/autograd/ops/reduce.h>
+
+#include <algorithm>
 
 namespace unroll::detail {
 namespace {
@@ -14,10 +17,18 @@ thread_local std::vector<Slot> spare_slots;
 GradientPass::GradientPass(Recording& tape, Options options)
     : tape_(tape), options_(options), slots_(std::move(spare_slots)), covers_(1) {
   ++tape_.passes;
+  if (options_.differentiable) tape_.begin_order(1);
+  if (options_.norms != nullptr) return;
+  if (tape_.measurements != nullptr && tape_.measurements->timings()) {
+    timings_ = tape_.measurements.get();
+    timings_->begin_pass();
+  }
+  watched_ = tape_.check_finite || timings_ != nullptr;
 }
 
 GradientPass::~GradientPass() {
   --tape_.passes;
+  if (timings_ != nullptr) timings_->end_pass();
   if (options_.differentiable) tape_.forget_place();
   for (Slot& s : slots_)
     if (s.buffer != nullptr) release(s.buffer);
@@ -35,7 +46,10 @@ void GradientPass::mark(std::uint32_t top, std::span<const std::uint32_t> wanted
     slots_[v].set(Slot::needed);
     slots_[v].set(Slot::wanted);
   }
-  if (!tape_.hooks.empty()) mark_hooked();
+  if (options_.norms != nullptr)
+    mark_measured();
+  else if (!tape_.hooks.empty())
+    mark_hooked();
   const Value& last = tape_.values[top];
   if (last.is_leaf != 0) return;
   for (std::uint32_t i = 0; i <= last.origin; ++i) mark_node(tape_.nodes[i]);
@@ -56,9 +70,29 @@ void GradientPass::mark_node(const Node& node) {
   }
 }
 
+// 1, or one more than that of the recorded gradients that the value was computed from.
+std::uint32_t GradientPass::order_of(std::uint32_t top) const {
+  if (tape_.highest_order() == 0 || tape_.values[top].is_leaf != 0) return 1;
+  std::uint32_t highest = 0;
+  std::vector<bool> used(tape_.values.size());
+  used[top] = true;
+  for (std::uint32_t i = tape_.values[top].origin + 1; i-- > 0;) {
+    const Node& node = tape_.nodes[i];
+    bool of_top = false;
+    for (std::uint32_t k = 0; k < node.outputs; ++k) of_top = of_top || used[node.first_output + k];
+    if (!of_top) continue;
+    highest = std::max(highest, tape_.label_of(node).order);
+    const std::uint32_t* inputs = tape_.inputs_of(node);
+    for (std::uint32_t k = 0; k < node.inputs; ++k)
+      if (inputs[k] != no_value) used[inputs[k]] = true;
+  }
+  return highest + 1;
+}
+
 std::vector<PassResult> GradientPass::run(std::uint32_t top, const Tensor& upstream,
                                           std::span<const std::uint32_t> wanted) {
   mark(top, wanted);
+  if (options_.differentiable) tape_.begin_order(order_of(top));
   if (tape_.check_finite) check_upstream(upstream);
   Slot& start = slots_[top];
   start.buffer = upstream.header();
@@ -96,8 +130,8 @@ void GradientPass::visit_node(std::uint32_t index) {
     if (!tape_.recomputed.empty())
       tape_.recomputed.fill(tape_, index, options_.retain || options_.differentiable);
     if (options_.differentiable) tape_.take_place(node);
-    if (tape_.check_finite) {
-      run_checked_rule(node, index);
+    if (watched_) {
+      run_watched_rule(node, index);
     } else {
       Backward rule(*this, node);
       operation.derivative(rule);

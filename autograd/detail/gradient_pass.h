@@ -4,6 +4,7 @@
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/detail/strided.h>
 
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -46,6 +47,9 @@ struct PassResult {
   std::vector<SparseRows> rows;
 };
 
+// What hooks made of gradients, by value.
+using Replacements = std::unordered_map<std::uint32_t, Tensor>;
+
 // One run of the reverse loop. Where nothing is recorded, gradients are written in place: into the
 // region of a viewed tensor's gradient, into the addend's of a sum, into what a stack hands down;
 // and products of a tensor that is used often are gathered. Where it is recorded, slots hold
@@ -55,6 +59,10 @@ class GradientPass {
   struct Options {
     bool differentiable = false;
     bool retain = false;
+    Replacements* replaced = nullptr;  // to be filled …
+    // … or, where norms are asked for, to stand in for hooks: every gradient is then in memory of
+    // its own until it is complete and measured.
+    std::vector<std::optional<double>>* norms = nullptr;
   };
   GradientPass(Recording& tape, Options options);
   ~GradientPass();
@@ -145,8 +153,13 @@ class GradientPass {
 
   void mark(std::uint32_t top, std::span<const std::uint32_t> wanted);
   void mark_node(const Node& node);
+  std::uint32_t order_of(std::uint32_t top) const;
   void forget(std::uint32_t value);
   void visit_node(std::uint32_t index);
+  void run_watched_rule(const Node& node, std::uint32_t index);
+  void mark_measured();
+  void measure(std::uint32_t value);
+  void measure_leaves();
   // Under check_finite:
   void run_checked_rule(const Node& node, std::uint32_t index);
   Tensor gradient_so_far(std::uint32_t value);
@@ -182,7 +195,9 @@ class GradientPass {
 
   Recording& tape_;
   Options options_;
-  std::uint32_t at_ = no_node;  // whose derivative runs
+  Measurements* timings_ = nullptr;  // where rules are timed
+  bool watched_ = false;             // rules are checked or timed
+  std::uint32_t at_ = no_node;       // whose derivative runs
   std::vector<Slot> slots_;
   std::vector<std::vector<Rectangle>> covers_;
   std::vector<Passed> passed_;
@@ -193,5 +208,9 @@ class GradientPass {
   std::unordered_map<std::uint32_t, Recorded> recorded_;
   std::unordered_map<std::uint64_t, Transposed> transposed_;  // by value, or address of a constant
 };
+
+// Fills tape.notes.norms by a pass of its own, after one that retained.
+void keep_norms(Recording& tape, std::uint32_t top, const Tensor& upstream, Replacements& replaced,
+                bool retain);
 
 }  // namespace unroll::detail

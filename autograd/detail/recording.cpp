@@ -1,4 +1,5 @@
 #include <unroll/autograd/detail/make_room.h>
+#include <unroll/autograd/detail/measurements.h>
 #include <unroll/autograd/detail/recording.h>
 #include <unroll/autograd/operation.h>
 #include <unroll/autograd/pool.h>
@@ -53,6 +54,9 @@ struct SparesGuard {
 };
 
 }  // namespace
+
+Recording::Recording() = default;
+Recording::~Recording() { release_payloads(); }
 
 const std::uint32_t* Recording::inputs_of(const Node& n) const {
   std::size_t extents = 0;
@@ -181,9 +185,41 @@ void Recording::relabel() {
     path_ = path_index;
     path_frame_ = frame;
   }
-  labels.push_back({.path = path_, .step = static_cast<std::int32_t>(innermost_step())});
+  labels.push_back(
+      {.path = path_, .step = static_cast<std::int32_t>(innermost_step()), .order = order_});
   label_ = static_cast<std::uint32_t>(labels.size() - 1);
   label_changes_ = scopes.changes;
+}
+
+void Recording::measure(bool statistics, bool timings) {
+  measurements = std::make_unique<Measurements>(statistics, timings);
+  observer = measurements.get();
+  observed = true;
+}
+
+std::uint32_t Recording::current_path() {
+  if (scopes.changes != label_changes_) relabel();
+  return path_;
+}
+
+void Recording::enter_place(std::uint32_t label) {
+  Label place = labels[label];
+  place.order = order_;
+  labels.push_back(place);
+  place_ = static_cast<std::uint32_t>(labels.size() - 1);
+  place_of_label_ = label;
+}
+
+void Recording::begin_order(std::uint32_t order) {
+  order_ = order;
+  highest_order_ = std::max(highest_order_, order);
+  place_of_label_ = no_value;
+}
+
+void Recording::forget_place() {
+  label_changes_ = ~std::uint64_t{0};
+  order_ = 0;
+  place_of_label_ = no_value;
 }
 
 void Recording::fail_foreign(const Header& x, std::string_view operation) const {
@@ -258,8 +294,13 @@ void Recording::clear_for_reuse() {
   labels.clear();
   paths.clear();
   names.clear();
+  notes.clear();
+  measurements.reset();
+  observer = nullptr;
   recomputed.clear();
   label_ = path_ = 0;
+  order_ = highest_order_ = 0;
+  place_of_label_ = no_value;
   label_changes_ = ~std::uint64_t{0};
   path_frame_ = 0;
   open = true;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/autograd/detail/graph_notes.h>
 #include <unroll/autograd/detail/observer.h>
 #include <unroll/autograd/detail/padded_weights.h>
 #include <unroll/autograd/detail/recomputed_parts.h>
@@ -19,6 +20,8 @@ struct Operation;
 }
 
 namespace unroll::detail {
+
+class Measurements;
 
 inline constexpr std::uint32_t no_node = 0xffffffffU;
 
@@ -56,8 +59,9 @@ struct Leaf {
 };
 
 struct Label {
-  std::uint32_t path;  // index into paths; 0 is ""
-  std::int32_t step;   // -1: none
+  std::uint32_t path;       // index into paths; 0 is ""
+  std::int32_t step;        // -1: none
+  std::uint32_t order = 0;  // of the gradient that recorded it; 0: the program itself
 };
 
 // What a Tape owns: a flat array of nodes in the order of recording.
@@ -87,8 +91,8 @@ class Recording {
   Recording* outer = nullptr;
   std::thread::id thread;
 
-  Recording() = default;
-  ~Recording() { release_payloads(); }
+  Recording();
+  ~Recording();
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
 
@@ -140,13 +144,19 @@ class Recording {
   const Label& label_of(const Node& n) const { return labels[n.label]; }
   Place place_of(const Node& n) const;
 
+  void measure(bool statistics, bool timings);  // from now on
+  std::uint32_t current_path();                 // index of the innermost module's
+
   // What is recorded next belongs to the place of a node, its derivative, until a scope opens or
-  // ends; then, and after forget_place(), to the scopes again.
+  // ends; then, and after forget_place(), to the scopes again. It is of the order that was begun.
   void take_place(const Node& n) {
-    label_ = n.label;
+    if (n.label != place_of_label_) enter_place(n.label);
+    label_ = place_;
     label_changes_ = scopes.changes;
   }
-  void forget_place() { label_changes_ = ~std::uint64_t{0}; }
+  void begin_order(std::uint32_t order);
+  void forget_place();
+  std::uint32_t highest_order() const { return highest_order_; }
 
  private:
   std::uint32_t leaf_value(Header* x, const char* operation);
@@ -154,6 +164,7 @@ class Recording {
   [[noreturn]] void fail_changed(const Header& x, std::string_view operation) const;
   std::byte* arena(std::size_t bytes);
   void relabel();
+  void enter_place(std::uint32_t label);
   void grow_table();
   void fill_table();
 
@@ -169,8 +180,16 @@ class Recording {
   std::uint32_t path_ = 0;
 
  public:
-  Observer* observer =
-      nullptr;  // where `observed`; last, and asked by a flag, for the sake of push
+  // Last, and the observer asked by a flag, for the sake of push.
+  Observer* observer = nullptr;                // where `observed`
+  std::unique_ptr<Measurements> measurements;  // then the observer, too; null: none
+  GraphNotes notes;
+
+ private:
+  std::uint32_t order_ = 0;                  // of what is recorded now
+  std::uint32_t highest_order_ = 0;          // so far
+  std::uint32_t place_ = 0;                  // the label of derivatives of nodes …
+  std::uint32_t place_of_label_ = no_value;  // … with this one
 };
 
 // The tapes alive on this thread. `current` is the innermost where it is open and not paused.

@@ -1,3 +1,4 @@
+#include <unroll/autograd/detail/measurements.h>
 #include <unroll/autograd/detail/roll_back.h>
 
 namespace unroll::detail {
@@ -17,6 +18,9 @@ RollBack::~RollBack() {
   }
   tape_->drop_leaves(leaves_);
   tape_->recomputed.take_back(nodes_);
+  if (tape_->measurements != nullptr) tape_->measurements->take_back(nodes_, values_);
+  tape_->notes.take_back(static_cast<std::uint32_t>(values_));
+  std::erase_if(tape_->names, [&](const auto& named) { return named.first >= values_; });
   tape_->nodes.resize(nodes_);
   tape_->values.resize(values_);
 }

@@ -167,6 +167,57 @@ BOOST_AUTO_TEST_CASE(backward) {
   }
 }
 
+// What graphs ask for: statistics, timings, norms, marks of states, and the snapshot itself.
+BOOST_AUTO_TEST_CASE(measured) {
+  seed(2);
+  const Model model;
+  const Gradients expected = undisturbed(model);
+  const auto norms = [](const Tape& tape) {
+    std::vector<double> all;
+    for (const graph::Value& v : tape.snapshot().values)
+      all.push_back(v.gradient_norm.value_or(-1));
+    return all;
+  };
+  std::vector<double> expected_norms;
+  {
+    Tape tape;
+    static_cast<void>(tape.backward(model.loss(), {.keep_norms = true}));
+    expected_norms = norms(tape);
+  }
+  const Index live = memory_stats().live_bytes;
+  Gradients grads;
+  std::vector<double> found;
+  at_every_allocation(
+      [&] {
+        Tape tape({.statistics = true, .timings = true});
+        const Tensor loss = model.loss();
+        grads = tape.backward(loss, {.keep_norms = true});
+        found = norms(tape);
+      },
+      [&](long) {
+        grads = {};
+        BOOST_TEST(memory_stats().live_bytes == live);
+      });
+  BOOST_TEST(equal(grads, expected));
+  BOOST_TEST(found == expected_norms);
+  grads = {};
+  Tape tape({.statistics = true, .timings = true});
+  const Tensor loss = model.loss();
+  const std::string before = graph::to_json(tape.snapshot());
+  std::string after;
+  at_every_allocation([&] { after = graph::to_json(tape.snapshot()); },
+                      [&](long) { BOOST_TEST(after.empty()); });
+  BOOST_TEST(after == before);
+  at_every_allocation([&] { grads = tape.backward(loss, {.retain = true, .keep_norms = true}); },
+                      [&](long) {
+                        BOOST_TEST(tape.is_open());
+                        for (const double n : norms(tape))
+                          BOOST_TEST(n == -1);  // all of them or none
+                      });
+  BOOST_TEST(equal(grads, expected));
+  BOOST_TEST(norms(tape) == expected_norms);
+}
+
 // Products that wait mark what they still have to read, and the mark goes with them.
 BOOST_AUTO_TEST_CASE(what_is_given_is_left_as_it_was) {
   const Tensor W = make_parameter(uniform({3, 3}, -1, 1), "W");
