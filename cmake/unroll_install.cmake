@@ -1,4 +1,4 @@
-# The installed package: find_package(unroll) gives unroll::unroll.
+# The installed package: find_package(unroll) gives unroll::unroll, find_package(unroll COMPONENTS graph) unroll::graph too.
 
 include(CMakePackageConfigHelpers)
 
@@ -10,6 +10,16 @@ install(TARGETS unroll EXPORT unroll_targets
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(EXPORT unroll_targets FILE unrollTargets.cmake NAMESPACE unroll::
   DESTINATION "${unroll_package_dir}")
+set(unroll_modules "${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake")
+if(TARGET unroll_graph)
+  # Exported apart: who asks for no component needs no Graphviz.
+  install(TARGETS unroll_graph EXPORT unroll_graph_targets
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  install(EXPORT unroll_graph_targets FILE unrollGraphTargets.cmake NAMESPACE unroll::
+    DESTINATION "${unroll_package_dir}")
+  list(APPEND unroll_modules "${PROJECT_SOURCE_DIR}/cmake/FindGraphviz.cmake")
+endif()
 install(FILES "${PROJECT_SOURCE_DIR}/unroll.h" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/unroll")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/autograd" "${PROJECT_SOURCE_DIR}/nn"
   "${PROJECT_SOURCE_DIR}/optim"
@@ -24,5 +34,5 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/unrollConfigVersion.cmak
 install(FILES
   "${PROJECT_BINARY_DIR}/unrollConfig.cmake"
   "${PROJECT_BINARY_DIR}/unrollConfigVersion.cmake"
-  "${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake"
+  ${unroll_modules}
   DESTINATION "${unroll_package_dir}")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs from Debian's archive what is missing: tools/setup.sh [build] [test] [lint] [demo]; all but lint by default.
+# Installs from Debian's archive what is missing: tools/setup.sh [build] [test] [lint] [demo] [browser]; without a name
+# build, test and demo.
 # --list prints the table below. docs/dependencies.md says more about each choice.
 set -euo pipefail
 
@@ -14,27 +15,28 @@ build libtbb-dev          all parallelism
 build libdnnl-dev         f32 products
 build nlohmann-json3-dev  headers of safetensors files, graph dumps
 build libcli11-dev        flags of the programs and examples
+build libgraphviz-dev     unroll::graph, pictures of recorded graphs
 test  libboost-test-dev   the test framework
 test  python3             compares programs quoted in the documents with those in the tree
 lint  clang-14            the second compiler
 lint  clang-format-14     layout of the source
 lint  clang-tidy-14       static checks
-demo  graphviz            draws the recorded graph
 demo  gnuplot-nox         draws the loss curve
+browser chromium          opens the pages that graphs are written as, in tests
 END
 }
 
 usage() {
-  sed -n '2,3s/^# //p' "$0"
+  sed -n '2,4s/^# //p' "$0"
 }
 
 groups=()
 for argument in "$@"; do
   case "$argument" in
-    build | test | lint | demo) groups+=("$argument") ;;
+    build | test | lint | demo | browser) groups+=("$argument") ;;
     --list) table; exit 0 ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "setup.sh: unknown argument '$argument'; needed build, test, lint, demo or --list" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown argument '$argument'; needed build, test, lint, demo, browser or --list" >&2; exit 2 ;;
   esac
 done
 [ ${#groups[@]} -gt 0 ] || groups=(build test demo)

@@ -11,7 +11,7 @@ if [ $# -gt 0 ] && [[ "$1" != -* ]]; then
 fi
 jobs=${JOBS:-$(nproc)}
 
-groups=(build test)
+groups=(build test browser)
 [ "$preset" = clang ] && groups+=(lint)
 tools/setup.sh "${groups[@]}" || [ $? -eq 3 ]
 cmake --preset "$preset" -D UNROLL_WERROR=ON -D UNROLL_TESTS=ON
