@@ -142,6 +142,7 @@ const std::vector<std::pair<std::string, Maker>>& registry() {
     add_chain("tape/overhead-add", [](const Tensor& x, const Tensor& x0) { return x + x0; });
     std::ranges::move(single_cases(), std::back_inserter(made));
     std::ranges::move(recompute_cases(), std::back_inserter(made));
+    std::ranges::move(graph_cases(), std::back_inserter(made));
     return made;
   }();
   return all;

@@ -17,10 +17,11 @@ struct Sizes {
 const std::vector<Sizes>& all_sizes();
 
 struct Case {
-  std::string name;     // "lstm/charlm-128"
-  std::string unit;     // "ms" a call, "ns" an operation
-  double per_call = 1;  // how many units of work a call does, for a figure in ns
-  bool memory = false;  // whether the most memory that a call holds is of interest
+  std::string name;       // "lstm/charlm-128"
+  std::string unit;       // "ms" a call, "ns" an operation
+  double per_call = 1;    // how many units of work a call does, for a figure in ns
+  bool memory = false;    // whether the most memory that a call holds is of interest
+  bool resident = false;  // … of the process, as the system counts, tensors or not
   std::function<void()> call;
 };
 
@@ -34,6 +35,9 @@ std::vector<std::pair<std::string, Maker>> single_cases();
 
 // Recomputation over time, with the memory it takes.
 std::vector<std::pair<std::string, Maker>> recompute_cases();
+
+// Recorded graphs of many operations: folded, drawn, written.
+std::vector<std::pair<std::string, Maker>> graph_cases();
 
 // The layers of an LSTM as products and fused pointwise passes in a bare loop: no tape, no tensors
 // made.

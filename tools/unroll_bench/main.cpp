@@ -6,6 +6,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
+#include <string>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -24,6 +30,23 @@ double milliseconds(const std::function<void()>& call) {
 double median(std::vector<double> v) {
   std::nth_element(v.begin(), v.begin() + std::ssize(v) / 2, v.end());
   return v[v.size() / 2];
+}
+
+// What the system says the process holds, in bytes: "VmRSS:" now, "VmHWM:" at most; 0 elsewhere.
+unroll::Index resident(const std::string& which) {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  while (status >> word)
+    if (unroll::Index kib = 0; word == which && status >> kib) return kib * 1024;
+  return 0;
+}
+
+// From what is in use now: memory that was freed goes back to the system first.
+void reset_resident_peak() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  std::ofstream("/proc/self/clear_refs") << "5";
 }
 
 }  // namespace
@@ -70,10 +93,12 @@ int main(int argc, char** argv) {
     for (std::size_t round = 0;
          round < fewest || spent < 1000 * seconds * static_cast<double>(cases.size()); ++round)
       for (std::size_t i = 0; i < cases.size(); ++i) {
-        const unroll::Index before = unroll::memory_stats().live_bytes;
-        unroll::reset_peak_bytes();
+        const bool of_system = cases[i].resident;
+        of_system ? reset_resident_peak() : unroll::reset_peak_bytes();
+        const unroll::Index before =
+            of_system ? resident("VmRSS:") : unroll::memory_stats().live_bytes;
         times[i].push_back(milliseconds(cases[i].call));
-        peaks[i] = unroll::memory_stats().peak_bytes - before;
+        peaks[i] = (of_system ? resident("VmHWM:") : unroll::memory_stats().peak_bytes) - before;
         spent += times[i].back();
       }
     for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -85,13 +110,13 @@ int main(int argc, char** argv) {
             {"case", cases[i].name},         {"mode", mode}, {"threads", threads},
             {"unit", cases[i].unit},         {"min", least}, {"median", middle},
             {"repetitions", times[i].size()}};
-        if (cases[i].memory) line["peak_bytes"] = peaks[i];
+        if (cases[i].memory || cases[i].resident) line["peak_bytes"] = peaks[i];
         std::printf("%s\n", line.dump().c_str());
       } else {
         std::printf("%-24s %-5s %9.4g %s min  %9.4g median  (%zu repetitions)",
                     cases[i].name.c_str(), mode.c_str(), least, cases[i].unit.c_str(), middle,
                     times[i].size());
-        if (cases[i].memory)
+        if (cases[i].memory || cases[i].resident)
           std::printf("  %.1f MiB at most", static_cast<double>(peaks[i]) / (1 << 20));
         std::printf("\n");
       }
