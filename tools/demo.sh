@@ -31,9 +31,6 @@ mkdir -p "$out"
 if command -v gnuplot >/dev/null; then
   gnuplot -e "source='$out/loss.csv'; picture='$out/loss.svg'" "$root/tools/plot_loss.gp"
 fi
-if command -v dot >/dev/null; then
-  dot -Tsvg "$out/graph.dot" -o "$out/graph.svg"
-fi
 
 describe() {
   case "$1" in
@@ -44,6 +41,7 @@ describe() {
     graph.dot) echo "the graph that one training step recorded, for Graphviz" ;;
     graph.json) echo "the same for programs" ;;
     graph.svg) echo "the same as a picture" ;;
+    graph.html) echo "the same as a page to zoom, search and click in" ;;
   esac
 }
 echo

@@ -8,10 +8,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "char_model.h"
+#include "corpus.h"
 #include "evaluate.h"
-#include "model.h"
 #include "options.h"
 #include "progress.h"
+#include "validate.h"
 
 using namespace unroll;
 
@@ -20,7 +22,7 @@ namespace {
 template <class Layer>
 int run(const RunOptions& o) {
   using Model = CharModel<Layer>;
-  const Corpus corpus = read_corpus(o);
+  const Corpus corpus = read_corpus(o.text);
   const auto [train, valid] = corpus.text.split(0.9);
   const std::filesystem::path out(o.out);
   std::filesystem::create_directories(out);
@@ -41,7 +43,7 @@ int run(const RunOptions& o) {
               static_cast<long long>(corpus.text.vocabulary().size()),
               static_cast<long long>(model.parameters().elements()),
               static_cast<long long>(threads()));
-  draw_graph(model, train, out);
+  draw_graph(model, train, o, out);
 
   nn::Windows windows = train.windows({.batch = o.batch, .steps = o.window});
   optim::Adam adam(model.parameters(), {.lr = o.learning_rate});
@@ -77,7 +79,8 @@ int run(const RunOptions& o) {
     training_seconds += progress.seconds() - before;
     smooth += (loss_value - smooth) * (step < 20 ? 0.3 : 0.05);
     curve << step + 1 << ',' << loss_value << ',';
-    if ((step + 1) % between == 0) curve << (valid_nats = validate(model, valid, o));
+    if ((step + 1) % between == 0)
+      curve << (valid_nats = validate(model, valid, {.batch = o.batch, .steps = o.window}));
     curve << '\n';
     progress.show(step + 1, smooth, valid_nats,
                   static_cast<double>((step + 1) * o.batch * o.window));
@@ -85,7 +88,7 @@ int run(const RunOptions& o) {
   progress.finish();
   if (o.steps > 0)
     nn::save(model, file, {{"cell", o.cell}, {"vocabulary", corpus.text.vocabulary().escaped()}});
-  if (valid_nats < 0) valid_nats = validate(model, valid, o);
+  if (valid_nats < 0) valid_nats = validate(model, valid, {.batch = o.batch, .steps = o.window});
 
   Rng rng(o.seed);
   const std::string first = corpus.text.decode(tensor({train[0]}));

@@ -1,33 +1,6 @@
 #include "options.h"
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <vector>
-
 #include <CLI/CLI.hpp>
-
-namespace {
-
-// All headers and sources of the project, in the order of their paths.
-std::string own_source() {
-  namespace fs = std::filesystem;
-  std::vector<fs::path> files;
-  for (const char* folder : {"autograd", "nn", "optim", "examples", "tools", "tests"}) {
-    const fs::path root = fs::path(UNROLL_SOURCE_DIR) / folder;
-    if (!fs::is_directory(root)) continue;
-    for (const auto& entry : fs::recursive_directory_iterator(root))
-      if (entry.path().extension() == ".h" || entry.path().extension() == ".cpp")
-        files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  std::ostringstream all;
-  for (const auto& file : files) all << std::ifstream(file, std::ios::binary).rdbuf();
-  return all.str();
-}
-
-}  // namespace
 
 int parse(int argc, char** argv, RunOptions& o) {
   CLI::App app(
@@ -82,10 +55,4 @@ int parse(int argc, char** argv, RunOptions& o) {
     o.sample = 60;
   }
   return -1;
-}
-
-Corpus read_corpus(const RunOptions& o) {
-  using unroll::nn::Text;
-  if (!o.text.empty()) return {.name = o.text, .text = Text::read(o.text)};
-  return {.name = "the project's own source", .text = Text::of(own_source())};
 }

@@ -28,10 +28,3 @@ struct RunOptions {
 
 // Returns an exit status to leave with, or -1 to go on.
 int parse(int argc, char** argv, RunOptions& options);
-
-// The text to learn, and what to call it.
-struct Corpus {
-  std::string name;
-  unroll::nn::Text text;
-};
-Corpus read_corpus(const RunOptions& options);
