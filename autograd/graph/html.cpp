@@ -1,3 +1,4 @@
+#include <unroll/autograd/graph/detail/at.h>
 #include <unroll/autograd/graph/detail/html.h>
 #include <unroll/autograd/graph/detail/legend.h>
 #include <unroll/autograd/graph/detail/theme.h>
@@ -16,8 +17,6 @@ using nlohmann::ordered_json;
 
 constexpr std::size_t longest_line = 300;
 constexpr std::size_t longest_value = 4000;
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 std::string escaped(std::string_view text) {
   std::string out;

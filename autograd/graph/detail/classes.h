@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/autograd/graph/detail/at.h>
 #include <unroll/autograd/graph/detail/interner.h>
 #include <unroll/autograd/graph/diff.h>
 
@@ -9,8 +10,6 @@
 #include <vector>
 
 namespace unroll::graph::detail {
-
-inline std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // Which output of its node a value is.
 Index output_index(const Snapshot& snapshot, Index value);

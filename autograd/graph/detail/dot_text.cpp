@@ -1,30 +1,20 @@
+#include <unroll/autograd/detail/utf8.h>
 #include <unroll/autograd/graph/detail/dot_text.h>
 #include <unroll/autograd/graph/dot.h>
 
 namespace unroll::graph {
 namespace {
 
-// Length of the UTF-8 character at the beginning, 0 where there is none that can be shown: broken,
-// overlong or a surrogate, a control character or one that is none.
+// Length of the character at the beginning, 0 where it cannot be shown: no UTF-8, a control
+// character, one that turns the direction of the text or breaks lines, or none that there is.
 std::size_t shown_character(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = byte(0);
-  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  unsigned code = first & (0xffU >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80U) return 0;
-    code = code << 6U | (byte(i) & 0x3fU);
-  }
-  constexpr unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  const bool control = code < 0xa0 || code == 0x2028 || code == 0x2029;
+  const auto [code, bytes] = unroll::detail::first_character(text);
+  const bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+  const bool breaks_lines = code == 0x2028 || code == 0x2029;
   const bool directs = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
   const bool none = (code & 0xfffeU) == 0xfffe || (code >= 0xfdd0 && code <= 0xfdef);
-  return code < least[length] || code > 0x10ffff || surrogate || control || directs || none
-             ? 0
-             : length;
+  const bool shown = code < unroll::detail::invalid_byte && !control && !breaks_lines && !directs;
+  return shown && !none ? static_cast<std::size_t>(bytes) : 0;
 }
 
 }  // namespace

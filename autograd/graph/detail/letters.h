@@ -1,13 +1,12 @@
 #pragma once
 
+#include <unroll/autograd/graph/detail/at.h>
 #include <unroll/autograd/graph/fold.h>
 
 #include <cstdint>
 #include <vector>
 
 namespace unroll::graph::detail {
-
-inline std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 inline std::uint64_t mixed(std::uint64_t hash, std::uint64_t with) {
   hash = (hash ^ with) * 0x9e3779b97f4a7c15ULL;

@@ -88,12 +88,6 @@ BOOST_AUTO_TEST_CASE(snapshots_are_plain_data) {
   BOOST_TEST(empty.snapshot().nodes.empty());
 }
 
-BOOST_AUTO_TEST_CASE(names_must_be_on_the_tape) {
-  Tape tape;
-  BOOST_TEST(error_text([&] { tape.name(ones({2}), "x"); }) ==
-             "[name] x f32 [2] is not on this tape; needed a tensor recorded on it");
-}
-
 // A gradient that is recorded is of the next order, where it belongs to is told by what it is of.
 BOOST_AUTO_TEST_CASE(orders) {
   const Tensor p = make_parameter(tensor({1.0, 2.0}), "p");
