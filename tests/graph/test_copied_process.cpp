@@ -1,19 +1,24 @@
 // Work in a copy of the process, which may come to any end.
 #include <unroll/autograd/graphviz/detail/copied_process.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <new>
 #include <thread>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace unroll::test {
 namespace {
 
+using graph::detail::copies_can_allocate;
 using graph::detail::in_copied_process;
 using graph::detail::Outcome;
 
@@ -67,13 +72,42 @@ BOOST_AUTO_TEST_CASE(works_where_children_are_not_waited_for) {
   static_cast<void>(std::signal(SIGCHLD, old));
 }
 
+// A lock that another thread held when the process was copied stays locked in the copy.
+BOOST_AUTO_TEST_CASE(a_copy_that_waits_for_ever_is_ended) {
+  const Outcome outcome = in_copied_process(
+      [] {
+        ::pause();
+        return std::string("no");
+      },
+      std::chrono::seconds(1));
+  BOOST_TEST((outcome.kind == Outcome::Kind::stuck));
+  BOOST_TEST(outcome.text == "");
+  BOOST_TEST(::waitpid(-1, nullptr, WNOHANG) == -1);  // nobody is left
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_that_works_for_long_is_waited_for) {
+  const Outcome outcome = in_copied_process(
+      [] {
+        while (std::clock() < 5 * CLOCKS_PER_SEC / 2) continue;  // the copy's clock begins at 0
+        return std::string("done");
+      },
+      std::chrono::seconds(1));
+  BOOST_TEST((outcome.kind == Outcome::Kind::done));
+  BOOST_TEST(outcome.text == "done");
+}
+
 BOOST_AUTO_TEST_CASE(works_beside_threads_that_allocate) {
   std::atomic<bool> stop = false;
   std::thread busy([&] {
     while (!stop) std::vector<std::string>(100, std::string(1000, 'x')).clear();
   });
-  for (int k = 0; k < 50; ++k)
-    BOOST_TEST(in_copied_process([] { return std::string(100'000, 'y'); }).text.size() == 100'000U);
+  bool stuck = false;
+  for (int k = 0; k < 50 && !stuck; ++k) {
+    const Outcome outcome = in_copied_process([] { return std::string(100'000, 'y'); },
+                                              std::chrono::seconds(copies_can_allocate() ? 20 : 2));
+    stuck = outcome.kind == Outcome::Kind::stuck && !copies_can_allocate();
+    BOOST_TEST((stuck || outcome.text.size() == 100'000U));
+  }
   stop = true;
   busy.join();
 }
