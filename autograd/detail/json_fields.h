@@ -15,7 +15,7 @@ struct Field {
   enum Kind { text, format, dtype, direction, whole, order, real, yes, list, part, parts } kind;
 };
 
-inline constexpr std::array<Field, 30> fields{{
+inline constexpr std::array<Field, 31> fields{{
     {"format", In::root, Field::format},
     {"loss", In::root, Field::whole},
     {"nodes", In::root, Field::parts},
@@ -26,6 +26,7 @@ inline constexpr std::array<Field, 30> fields{{
     {"layer", In::node, Field::whole},
     {"direction", In::node, Field::direction},
     {"order", In::node, Field::order},
+    {"view", In::node, Field::yes},
     {"inputs", In::node, Field::list},
     {"outputs", In::node, Field::list},
     {"saved_bytes", In::node, Field::whole},

@@ -102,6 +102,7 @@ struct Folded {
     Index layer = -1;
     Direction direction = Direction::none;
     int order = 0;
+    bool view = false;
     std::vector<DType> outputs = {};
 
     friend bool operator==(const Signature&, const Signature&) = default;

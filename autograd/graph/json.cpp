@@ -155,6 +155,7 @@ void add(Text& to, const Node& n) {
   if (n.direction != Direction::none)
     o.text("direction", n.direction == Direction::forward ? "forward" : "backward");
   o.number("order", n.order, 0);
+  o.yes("view", n.view);
   o.numbers("inputs", n.inputs);
   o.numbers("outputs", n.outputs);
   o.number("saved_bytes", n.saved_bytes, 0);

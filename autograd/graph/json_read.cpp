@@ -47,7 +47,7 @@ class Reader {
   bool boolean(bool given) {
     if (field_ == nullptr || field_->kind != Field::yes)
       return unexpected(given ? "true" : "false");
-    value().parameter = given;
+    (field_->of == In::node ? node().view : value().parameter) = given;
     return done();
   }
   bool number_integer(std::int64_t given) { return whole(given); }

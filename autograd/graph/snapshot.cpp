@@ -68,6 +68,7 @@ void copy_nodes(const Recording& r, graph::Snapshot& s) {
     to.path = r.paths[label.path];
     to.step = label.step;
     to.order = static_cast<int>(label.order);
+    to.view = from.operation->flow == Flow::views;
     if (const auto& run = runs[label.path]; run.layer >= 0) {
       to.layer = run.layer;
       to.direction = run.reversed ? graph::Direction::backward : graph::Direction::forward;
@@ -153,6 +154,11 @@ graph::Snapshot Tape::snapshot(const graph::SnapshotOptions& options) const {
 }
 
 namespace graph {
+
+Index own_bytes(const Snapshot& s, const Value& value) {
+  const bool view = value.node >= 0 && s.nodes[static_cast<std::size_t>(value.node)].view;
+  return view ? 0 : value.bytes();
+}
 
 void check(const Snapshot& s) {
   if (const auto problem = detail::find_problem(s))

@@ -50,7 +50,8 @@ struct Node {
   Index step = -1;                        // time step; -1: none
   Index layer = -1;                       // of a recurrent layer that runs it; -1: none
   Direction direction = Direction::none;  // in which that layer reads the sequence
-  int order = 0;  // 0: the program's own; 1: recorded by a gradient, 2: by one of that, …
+  int order = 0;      // 0: the program's own; 1: recorded by a gradient, 2: by one of that, …
+  bool view = false;  // its results are regions of its operand's memory
   std::vector<Index> inputs = {};      // values; -1: a constant
   std::vector<Index> outputs = {};     // values, ascending; those of later nodes are greater
   Index saved_bytes = 0;               // kept for backward, as TapeReport counts them
@@ -70,6 +71,9 @@ struct Snapshot {
   std::vector<Value> values;
   Index loss = -1;  // the value that backward() was last asked about; before it, gradient()
 };
+
+// Memory that a value takes for itself: none where it is a region of another.
+Index own_bytes(const Snapshot& snapshot, const Value& value);
 
 // What became of a node or a value between two recordings; changed: other shapes or operands.
 enum class Change { none, added, removed, changed };

@@ -69,6 +69,7 @@ class Unfolding {
     node.layer = from.layer;
     node.direction = from.direction;
     node.order = from.order;
+    node.view = from.view;
     node.outputs.reserve(from.outputs.size());
     return node;
   }

@@ -55,7 +55,8 @@ graph::Snapshot random_snapshot(std::mt19937_64& random, Index nodes) {
                      .step = below(random, 4) - 1,
                      .layer = below(random, 3) - 1,
                      .direction = static_cast<graph::Direction>(below(random, 3)),
-                     .order = static_cast<int>(below(random, 2))};
+                     .order = static_cast<int>(below(random, 2)),
+                     .view = below(random, 4) == 0};
     for (Index k = below(random, 3) + 1; k > 0; --k)
       node.inputs.push_back(below(random, 10) == 0
                                 ? -1

@@ -35,6 +35,7 @@ std::string difference_of(const graph::Snapshot& a, const graph::Snapshot& b) {
     say(text, "layer", x.layer, y.layer);
     say(text, "direction", static_cast<int>(x.direction), static_cast<int>(y.direction));
     say(text, "order", x.order, y.order);
+    say(text, "view", x.view, y.view);
     say(text, "inputs", text_of(x.inputs), text_of(y.inputs));
     say(text, "outputs", text_of(x.outputs), text_of(y.outputs));
     if (!text.empty()) return "node " + std::to_string(n) + ", " + text;

@@ -39,7 +39,7 @@ std::string sums_table(const Snapshot& s, const std::string& heading, const Key&
     Sums& sums = rows[found->second].second;
     ++sums.operations;
     for (const Index v : n.outputs)
-      sums.result_bytes += static_cast<double>(s.values[at(v)].bytes());
+      sums.result_bytes += static_cast<double>(graph::own_bytes(s, s.values[at(v)]));
     sums.saved_bytes += static_cast<double>(n.saved_bytes);
     timed = timed || n.seconds.has_value() || n.backward_seconds.has_value();
     sums.seconds += n.seconds.value_or(0) + n.backward_seconds.value_or(0);
@@ -68,7 +68,7 @@ std::string summary(const Snapshot& s) {
   for (const graph::Value& v : s.values) {
     parameters += v.node < 0 && v.parameter ? 1 : 0;
     inputs += v.node < 0 && !v.parameter ? 1 : 0;
-    (v.node < 0 ? leaves : results) += static_cast<double>(v.bytes());
+    (v.node < 0 ? leaves : results) += static_cast<double>(graph::own_bytes(s, v));
   }
   Index highest = 0;
   for (const graph::Node& n : s.nodes) {
@@ -181,7 +181,9 @@ std::string not_finite(const Snapshot& s) {
 }  // namespace
 
 std::string stats(const Snapshot& s) {
-  const auto bytes = [](const graph::Value& v) { return static_cast<double>(v.bytes()); };
+  const auto bytes = [&](const graph::Value& v) {
+    return static_cast<double>(graph::own_bytes(s, v));
+  };
   const auto norm = [](const graph::Value& v) { return v.gradient_norm.value_or(0); };
   return summary(s) +
          sums_table(

@@ -31,10 +31,10 @@ std::string bytes_text(Index bytes) {
 namespace {
 
 // Operations that compute nothing: what they make is what they are given, elsewhere.
-bool is_view(const std::string& operation) {
-  constexpr std::array more{"stack", "concat", "contiguous", "to"};
-  return shares_memory(operation) ||
-         std::any_of(more.begin(), more.end(), [&](const char* m) { return operation == m; });
+bool only_moves(const Node& node) {
+  constexpr std::array copies{"stack", "concat", "contiguous", "to"};
+  return node.view || std::any_of(copies.begin(), copies.end(),
+                                  [&](const char* c) { return node.operation == c; });
 }
 
 std::string typed(const Value& v) {
@@ -117,7 +117,7 @@ class Maker {
              : n.order > 0 ? Box::Kind::derivative
              : m.has_state ? Box::Kind::state
                            : Box::Kind::operation;
-    b.view = is_view(n.operation);
+    b.view = only_moves(n);
     b.lines.push_back(n.operation);
     if (m.has_state) b.lines.push_back("→ " + m.states);
     if (!m.names.empty() && !m.names_differ && m.names != m.states) b.lines.push_back(m.names);

@@ -39,7 +39,8 @@ Letters::Letters(const Snapshot& snapshot) : snapshot_(snapshot), outputs_(snaps
                                                      .path = node.path,
                                                      .layer = node.layer,
                                                      .direction = node.direction,
-                                                     .order = node.order});
+                                                     .order = node.order,
+                                                     .view = node.view});
       for (const Index v : node.outputs) made.outputs.push_back(snapshot.values[at(v)].dtype);
     }
     letters_.push_back(letter);
@@ -49,7 +50,8 @@ Letters::Letters(const Snapshot& snapshot) : snapshot_(snapshot), outputs_(snaps
 bool Letters::is_of(const Node& node, const Folded::Signature& signature) const {
   if (node.operation != signature.operation || node.path != signature.path ||
       node.layer != signature.layer || node.direction != signature.direction ||
-      node.order != signature.order || node.outputs.size() != signature.outputs.size())
+      node.order != signature.order || node.view != signature.view ||
+      node.outputs.size() != signature.outputs.size())
     return false;
   for (std::size_t k = 0; k < node.outputs.size(); ++k)
     if (snapshot_.values[at(node.outputs[k])].dtype != signature.outputs[k]) return false;

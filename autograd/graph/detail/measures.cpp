@@ -1,7 +1,6 @@
 #include <unroll/autograd/graph/detail/measures.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace unroll::graph::detail {
@@ -99,13 +98,6 @@ std::string state_name(const std::string& field) {
   return field.find_first_not_of("0123456789") == std::string::npos ? "state " + field : field;
 }
 
-bool shares_memory(const std::string& operation) {
-  constexpr std::array views{"select",  "slice",   "split",     "reshape", "transpose",
-                             "permute", "squeeze", "unsqueeze", "expand",  "diagonal",
-                             "region",  "pieces",  "last"};
-  return std::any_of(views.begin(), views.end(), [&](const char* v) { return operation == v; });
-}
-
 Measured measured(const Recorded& r, const Grouping& grouping) {
   Measured made{.of_group = std::vector<Measures>(grouping.groups.size()),
                 .value_not_finite = std::vector<bool>(at(r.values())),
@@ -140,11 +132,10 @@ Measured measured(const Recorded& r, const Grouping& grouping) {
     if (node.direction != Direction::none) m.direction = node.direction;
     m.order = std::max(m.order, node.order);
     bool bad = false;
-    const bool view = shares_memory(node.operation);
     for (const Index v : node.outputs) {
       const Value& value = r.value(v);
       add_value(m, value);
-      m.bytes += view ? 0 : value.bytes();
+      m.bytes += own_bytes(r.snapshot, value);
       bad |= made.value_not_finite[at(v)];
       if (!value.state.empty()) add_state(m.states, state_name(value.state));
       m.has_state |= !value.state.empty();

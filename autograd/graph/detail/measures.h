@@ -40,7 +40,4 @@ Measured measured(const Recorded& recorded, const Grouping& grouping);
 // Fields of states whose names are not known are numbered.
 std::string state_name(const std::string& field);
 
-// Whether results are regions of the operand and take no memory of their own.
-bool shares_memory(const std::string& operation);
-
 }  // namespace unroll::graph::detail

@@ -91,6 +91,7 @@ Snapshot random_graph(std::uint64_t seed) {
     node.layer = rng.below(3) - 1;
     node.direction = static_cast<graph::Direction>(rng.below(3));
     node.order = static_cast<int>(rng.below(3));
+    node.view = rng.below(2) == 0;
     for (Index k = rng.below(4); k > 0; --k)
       node.inputs.push_back(rng.below(std::ssize(s.values) + 1) - 1);
     for (Index k = rng.below(4); k > 0; --k) node.outputs.push_back(add_value(std::ssize(s.nodes)));
@@ -111,9 +112,9 @@ bool same(const std::optional<double>& a, const std::optional<double>& b) {
 }
 bool same(const graph::Node& a, const graph::Node& b) {
   return a.operation == b.operation && a.path == b.path && a.step == b.step && a.layer == b.layer &&
-         a.direction == b.direction && a.order == b.order && a.inputs == b.inputs &&
-         a.outputs == b.outputs && a.saved_bytes == b.saved_bytes && same(a.seconds, b.seconds) &&
-         same(a.backward_seconds, b.backward_seconds);
+         a.direction == b.direction && a.order == b.order && a.view == b.view &&
+         a.inputs == b.inputs && a.outputs == b.outputs && a.saved_bytes == b.saved_bytes &&
+         same(a.seconds, b.seconds) && same(a.backward_seconds, b.backward_seconds);
 }
 bool same(const graph::Statistics& a, const graph::Statistics& b) {
   return same(a.mean, b.mean) && same(a.deviation, b.deviation) && same(a.least, b.least) &&
@@ -190,6 +191,7 @@ BOOST_AUTO_TEST_CASE(fields_are_where_the_header_says) {
                      .layer = 1,
                      .direction = graph::Direction::backward,
                      .order = 2,
+                     .view = true,
                      .inputs = {0, -1},
                      .outputs = {1},
                      .saved_bytes = 64,
@@ -200,7 +202,8 @@ BOOST_AUTO_TEST_CASE(fields_are_where_the_header_says) {
   BOOST_TEST(json == nlohmann::json::parse(R"({
     "format": "unroll graph 1", "loss": 1,
     "nodes": [{"operation": "tanh", "path": "lstm.0", "step": 4, "layer": 1, "direction": "backward",
-               "order": 2, "inputs": [0, -1], "outputs": [1], "saved_bytes": 64, "seconds": 1e-6,
+               "order": 2, "view": true, "inputs": [0, -1], "outputs": [1], "saved_bytes": 64,
+               "seconds": 1e-6,
                "backward_seconds": "inf"}],
     "values": [{"name": "W", "parameter": true, "shape": [2, 3], "gradient_norm": 0.5},
                {"state": "h", "node": 0, "dtype": "f64",

@@ -292,6 +292,9 @@ BOOST_AUTO_TEST_CASE(overlays_sum_up_and_say_what_they_lack) {
   BOOST_TEST(box(graph::picture(s, {.time = true}), "mul").amount.value() == 37.5);
   // 50 results of 6 floats, and what is saved.
   BOOST_TEST(box(graph::picture(s, {.memory = true}), "mul").amount.value() == 50 * (24 + 10));
+  Snapshot views = s;
+  for (graph::Node& n : views.nodes) n.view = n.operation == "mul";
+  BOOST_TEST(box(graph::picture(views, {.memory = true}), "mul").amount.value() == 50 * 10);
   const Picture p = graph::picture(s, {.gradients = true});
   BOOST_TEST(box(p, "tanh").amount.value() == 59);
   BOOST_TEST(box(p, "mul").amount.value() == 58);

@@ -177,6 +177,22 @@ BOOST_AUTO_TEST_CASE(saved_bytes_are_those_of_the_report) {
   BOOST_TEST(saved(tape) == tape.report().saved_bytes);
 }
 
+BOOST_AUTO_TEST_CASE(views_take_no_memory_of_their_own) {
+  Tape tape;
+  const Tensor x = tape.watch(ones({4, 6}, f64));
+  const Tensor parts[] = {transpose(x, 0, 1), reshape(x, {24}), x * 2.0, concat({x, x}, 0)};
+  const graph::Snapshot s = tape.snapshot();
+  std::string views;
+  for (const graph::Node& n : s.nodes)
+    for (const Index v : n.outputs) {
+      const graph::Value& value = s.values[static_cast<std::size_t>(v)];
+      BOOST_TEST(graph::own_bytes(s, value) == (n.view ? 0 : value.bytes()));
+      if (n.view) views += n.operation + " ";
+    }
+  BOOST_TEST(views == "transpose reshape ");
+  BOOST_TEST(graph::own_bytes(s, s.values[0]) == 4 * 6 * 8);  // a leaf
+}
+
 BOOST_AUTO_TEST_CASE(parameters_that_are_never_read) {
   const Tensor p = make_parameter(ones({2}), "p"), q = make_parameter(ones({3, 4}), "q"),
                r = make_parameter(ones({5}), "r");
