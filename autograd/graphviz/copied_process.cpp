@@ -58,18 +58,19 @@ void write_all(int file, std::string_view bytes) {
   ::_exit(0);
 }
 
-// Processor time of a process, in nanoseconds; -1: not known.
+// Processor time of a process, in milliseconds; -1: not known.
 std::int64_t time_used(pid_t process) {
   clockid_t clock = {};
   timespec used = {};
   if (::clock_getcpuclockid(process, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return -1;
-  return std::int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
+  return std::int64_t{used.tv_sec} * 1000 + used.tv_nsec / 1'000'000;
 }
 
 // Whether there is something to read, or nothing more to come. False when the copy has done nothing
-// for too long. It is looked at once a second: seconds in which both are stopped do not count.
+// for too long: a millisecond in a second, which a thread that keeps house may take, is nothing. It is
+// looked at once a second: seconds in which both are stopped do not count.
 bool wait_for(int file, pid_t copy, std::chrono::seconds patience) {
-  std::int64_t used = -1;
+  std::int64_t used = -2;
   auto left = patience;
   while (left.count() > 0) {
     pollfd wanted{.fd = file, .events = POLLIN, .revents = 0};
@@ -77,7 +78,7 @@ bool wait_for(int file, pid_t copy, std::chrono::seconds patience) {
     if (ready < 0 && errno == EINTR) continue;
     if (ready != 0) return true;
     const std::int64_t now = time_used(copy);
-    left = now == used ? left - std::chrono::seconds(1) : patience;
+    left = now - used <= 1 ? left - std::chrono::seconds(1) : patience;
     used = now;
   }
   return false;
