@@ -67,7 +67,7 @@ template <class T>
   }
   if (i < n) {
     T values[width];
-    math::exp_below_zero(Packet<T>::load(x + i) - s).store(values);
+    math::exp_below_zero(Packet<T>::load_first(x + i, n - i) - s).store(values);
     for (Index k = 0; k < n - i; ++k) sum += static_cast<double>(values[k]);
   }
   return sum;
@@ -83,7 +83,9 @@ template <class T>
   Index i = 0;
   for (; i + width <= n; i += width)
     (f * math::exp_below_zero((Packet<T>::load(x + i) - s) - l)).store(y + i);
-  if (i < n) (f * math::exp_below_zero((Packet<T>::load(x + i) - s) - l)).store_first(y + i, n - i);
+  if (i < n)
+    (f * math::exp_below_zero((Packet<T>::load_first(x + i, n - i) - s) - l))
+        .store_first(y + i, n - i);
 }
 
 // y += factor · e^(x - shift - log_sum)
@@ -97,9 +99,9 @@ template <class T>
   for (; i + width <= n; i += width)
     (Packet<T>::load(y + i) + f * math::exp_below_zero((Packet<T>::load(x + i) - s) - l))
         .store(y + i);
-  if (i < n) {  // what lies behind y may be another task's
+  if (i < n) {
     T values[width];
-    (f * math::exp_below_zero((Packet<T>::load(x + i) - s) - l)).store(values);
+    (f * math::exp_below_zero((Packet<T>::load_first(x + i, n - i) - s) - l)).store(values);
     for (Index k = 0; k < n - i; ++k) y[i + k] += values[k];
   }
 }

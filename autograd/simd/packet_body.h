@@ -45,6 +45,28 @@ struct Packet : storage::Register<typename Lanes<T>::Values> {
     return r;
   }
   void store(T* p) const { __builtin_memcpy(p, &v, sizeof v); }
+  // Loads the first n elements, 0 <= n < size, and zeros: what lies behind may be another task's.
+  static Packet load_first(const T* p, Index n) {
+    T all[size] = {};
+    T* to = all;
+    if constexpr (size > 8)
+      if (n & 8) {
+        __builtin_memcpy(to, p, 8 * sizeof(T));
+        p += 8, to += 8;
+      }
+    if constexpr (size > 4)
+      if (n & 4) {
+        __builtin_memcpy(to, p, 4 * sizeof(T));
+        p += 4, to += 4;
+      }
+    if constexpr (size > 2)
+      if (n & 2) {
+        __builtin_memcpy(to, p, 2 * sizeof(T));
+        p += 2, to += 2;
+      }
+    if (n & 1) *to = *p;
+    return load(all);
+  }
   // Stores the first n elements, 0 <= n < size.
   void store_first(T* p, Index n) const {
     T all[size];
