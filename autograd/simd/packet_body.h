@@ -45,49 +45,16 @@ struct Packet : storage::Register<typename Lanes<T>::Values> {
     return r;
   }
   void store(T* p) const { __builtin_memcpy(p, &v, sizeof v); }
-  // Loads the first n elements, 0 <= n < size, and zeros: what lies behind may be another task's.
+  // The first n elements, 0 <= n < size, and zeros: what lies behind may be another task's.
   static Packet load_first(const T* p, Index n) {
     T all[size] = {};
-    T* to = all;
-    if constexpr (size > 8)
-      if (n & 8) {
-        __builtin_memcpy(to, p, 8 * sizeof(T));
-        p += 8, to += 8;
-      }
-    if constexpr (size > 4)
-      if (n & 4) {
-        __builtin_memcpy(to, p, 4 * sizeof(T));
-        p += 4, to += 4;
-      }
-    if constexpr (size > 2)
-      if (n & 2) {
-        __builtin_memcpy(to, p, 2 * sizeof(T));
-        p += 2, to += 2;
-      }
-    if (n & 1) *to = *p;
+    copy_first(all, p, n);
     return load(all);
   }
-  // Stores the first n elements, 0 <= n < size.
   void store_first(T* p, Index n) const {
     T all[size];
-    __builtin_memcpy(all, &v, sizeof v);
-    const T* from = all;
-    if constexpr (size > 8)
-      if (n & 8) {
-        __builtin_memcpy(p, from, 8 * sizeof(T));
-        p += 8, from += 8;
-      }
-    if constexpr (size > 4)
-      if (n & 4) {
-        __builtin_memcpy(p, from, 4 * sizeof(T));
-        p += 4, from += 4;
-      }
-    if constexpr (size > 2)
-      if (n & 2) {
-        __builtin_memcpy(p, from, 2 * sizeof(T));
-        p += 2, from += 2;
-      }
-    if (n & 1) *p = *from;
+    store(all);
+    copy_first(p, all, n);
   }
 
   friend Packet operator+(const Packet& a, const Packet& b) { return Packet(a.v + b.v); }
@@ -115,6 +82,26 @@ struct Packet : storage::Register<typename Lanes<T>::Values> {
   }
   friend Packet minimum(const Packet& a, const Packet& b) {
     return where((a <= b) | (a != a), a, b);
+  }
+
+ private:
+  static void copy_first(T* to, const T* from, Index n) {
+    if constexpr (size > 8)
+      if (n & 8) {
+        __builtin_memcpy(to, from, 8 * sizeof(T));
+        to += 8, from += 8;
+      }
+    if constexpr (size > 4)
+      if (n & 4) {
+        __builtin_memcpy(to, from, 4 * sizeof(T));
+        to += 4, from += 4;
+      }
+    if constexpr (size > 2)
+      if (n & 2) {
+        __builtin_memcpy(to, from, 2 * sizeof(T));
+        to += 2, from += 2;
+      }
+    if (n & 1) *to = *from;
   }
 };
 
